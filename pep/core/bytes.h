@@ -1,0 +1,97 @@
+/*
+ * Bytes in, bytes out: a borrowed span, a read cursor with sticky failure, a growing buffer with a
+ * hard maximum, and the strict forms of base64url and hex.
+ *
+ * A cursor that runs past its end fails once and for all: every later get yields zero, so that a
+ * parser reads all its fields and asks once, at the end, with pep_cursor_done(), which also refuses
+ * trailing bytes. Integers are big endian. After OpenSSH's sshbuf; rejected: returning an error from
+ * each get, which makes the caller's happy path unreadable and one forgotten check a hole.
+ */
+#ifndef PEP_CORE_BYTES_H
+#define PEP_CORE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that somebody else owns. */
+struct pep_span {
+    const uint8_t *data;
+    size_t size;
+};
+
+struct pep_span pep_span_of(const void *data, size_t size);
+struct pep_span pep_span_string(const char *string); /* without the NUL */
+bool pep_span_equal(struct pep_span a, struct pep_span b);
+bool pep_span_is(struct pep_span a, const char *string);
+
+/* ---- reading ---- */
+
+struct pep_cursor {
+    const uint8_t *at, *end;
+    bool failed;
+};
+
+struct pep_cursor pep_cursor_of(struct pep_span bytes);
+uint8_t pep_get_u8(struct pep_cursor *c);
+uint16_t pep_get_u16(struct pep_cursor *c);
+uint32_t pep_get_u32(struct pep_cursor *c);
+uint64_t pep_get_u64(struct pep_cursor *c);
+/* `size` bytes, borrowed from the input; an empty span on failure. */
+struct pep_span pep_get_bytes(struct pep_cursor *c, size_t size);
+/* A 16-bit length and that many bytes, at most `max`. */
+struct pep_span pep_get_string(struct pep_cursor *c, size_t max);
+/* The same as a C string in out[0..size-1]; bytes below 0x20 and NUL fail the cursor. */
+void pep_get_text(struct pep_cursor *c, char *out, size_t size);
+void pep_get_copy(struct pep_cursor *c, void *out, size_t size);
+/* True if nothing failed and nothing is left. */
+bool pep_cursor_done(const struct pep_cursor *c);
+
+/* ---- writing ---- */
+
+struct pep_buffer {
+    uint8_t *data;
+    size_t size, capacity, max;
+    bool failed; /* no memory, or more than `max`: sticky */
+};
+
+struct pep_buffer pep_buffer_of(size_t max);
+void pep_buffer_free(struct pep_buffer *b);
+void pep_put_u8(struct pep_buffer *b, uint8_t v);
+void pep_put_u16(struct pep_buffer *b, uint16_t v);
+void pep_put_u32(struct pep_buffer *b, uint32_t v);
+void pep_put_u64(struct pep_buffer *b, uint64_t v);
+void pep_put_bytes(struct pep_buffer *b, const void *data, size_t size);
+void pep_put_span(struct pep_buffer *b, struct pep_span s);
+void pep_put_string(struct pep_buffer *b, struct pep_span s); /* 16-bit length first */
+void pep_put_text(struct pep_buffer *b, const char *text);    /* as pep_put_string */
+/* Formatted characters without length or NUL. */
+void pep_put_format(struct pep_buffer *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+struct pep_span pep_buffer_span(const struct pep_buffer *b);
+/* Takes the bytes, followed by a NUL that is not counted; NULL if the buffer failed. */
+uint8_t *pep_buffer_take(struct pep_buffer *b, size_t *ret_size);
+
+/* ---- text forms ---- */
+
+/* Unpadded base64url (RFC 4648 section 5). Appends. */
+void pep_put_base64url(struct pep_buffer *b, struct pep_span s);
+/* Padded standard base64 (RFC 4648 section 4), as DSSE uses. Appends. */
+void pep_put_base64(struct pep_buffer *b, struct pep_span s);
+void pep_put_hex(struct pep_buffer *b, struct pep_span s);
+
+/* Strict decoders: exactly one text for each byte string. Refused: other alphabets, white space,
+ * missing or superfluous padding, non-zero tail bits. `out` needs pep_base64_room(text.size) bytes.
+ * 0, or PEP_EFORMAT. */
+size_t pep_base64_room(size_t text_size);
+int pep_base64url_decode(struct pep_span text, uint8_t *out, size_t *ret_size);
+int pep_base64_decode(struct pep_span text, uint8_t *out, size_t *ret_size);
+/* Lower-case hex of exactly `size` bytes. */
+int pep_hex_decode(struct pep_span text, uint8_t *out, size_t size);
+/* Writes 2 * size digits and a NUL. */
+void pep_hex_encode(const uint8_t *data, size_t size, char *out);
+
+/* True for valid UTF-8 (RFC 3629: shortest form, no surrogates). */
+bool pep_utf8_valid(struct pep_span s);
+
+#endif
