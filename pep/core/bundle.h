@@ -24,11 +24,20 @@
 #define PEP_DATA_MAX        (1024 * 1024) /* one .json file */
 #define PEP_PATH_MAX        255
 #define PEP_NAME_MAX        63
+#define PEP_AUTHOR_MAX      255
+#define PEP_MESSAGE_MAX     4095
+#define PEP_PROVISIONAL_MAX (7 * 86400) /* seconds that a provisional manifest may live */
 #define PEP_VERSION_MAX     ((uint64_t)1 << 53) /* exact as a JSON number everywhere */
 
 bool pep_bundle_name_valid(struct pep_span name); /* [a-z0-9][a-z0-9._-]{0,62} */
 /* Relative, segments of [A-Za-z0-9._-] not starting with '.', at most PEP_PATH_MAX bytes. */
 bool pep_bundle_path_valid(struct pep_span path);
+
+/* Whether a bundle may hold this path: bundle.json, schema.lua, issuers.json, policies/ and lib/ with
+ * .lua, data/ with .json; never tests/. */
+bool pep_bundle_path_allowed(struct pep_span path);
+/* The most bytes of a file of this name: PEP_SOURCE_MAX for .lua, else PEP_DATA_MAX. */
+size_t pep_bundle_path_limit(struct pep_span path);
 
 /* ---- a set of files, as the engine compiles it ---- */
 
@@ -111,7 +120,10 @@ struct pep_manifest_draft {
     const char *author, *message;
     const uint8_t *base; /* 32 bytes or NULL */
 };
+/* What a reader would refuse is refused here, with the same message. */
 int pep_manifest_write(const struct pep_manifest_draft *draft, const struct pep_files *files,
                        struct pep_buffer *out, struct pep_error *err);
+/* Whether this payload is a well-formed manifest. Proves nothing about who wrote it. */
+int pep_manifest_check(struct pep_span payload, struct pep_error *err);
 
 #endif

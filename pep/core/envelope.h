@@ -15,6 +15,7 @@
 
 #define PEP_ENVELOPE_MAX     (2 * 1024 * 1024)
 #define PEP_SIGNATURES_MAX   32
+#define PEP_PAYLOAD_MAX      (PEP_ENVELOPE_MAX / 4 * 3 - 8 * 1024) /* leaves room for signatures */
 
 #define PEP_TYPE_BUNDLE    "application/vnd.pdp.bundle+json"
 #define PEP_TYPE_ROOT      "application/vnd.pdp.root+json"
@@ -40,6 +41,14 @@ void pep_envelope_free(struct pep_envelope *e);
 int pep_envelope_verify(const struct pep_envelope *e, const char *type,
                         const struct pep_signers *signers, struct pep_span *ret_payload,
                         struct pep_error *err);
+/* The same, and which of `signers` made the first valid signature. Both borrowed. */
+struct pep_verified {
+    struct pep_span payload;
+    const struct pep_public_key *signer;
+};
+int pep_envelope_verify_signer(const struct pep_envelope *e, const char *type,
+                               const struct pep_signers *signers, struct pep_verified *ret,
+                               struct pep_error *err);
 /* What it claims, unverified: for messages and for finding the right root. */
 struct pep_span pep_envelope_unverified_payload(const struct pep_envelope *e);
 /* The bytes that a signature covers. Appends to `out`. */

@@ -50,19 +50,23 @@ int pep_json_parse(struct pep_span text, size_t max_size, const char *what, json
     return PEP_OK;
 }
 
+int pep_json_string(const json_t *object, const char *name, size_t max, const char *what,
+                    const char **ret, struct pep_error *err)
+{
+    const json_t *v = json_object_get(object, name);
+    if (!json_is_string(v))
+        return pep_error_set(err, PEP_EFORMAT, "%s: `%s` must be a string", what, name);
+    if (json_string_length(v) > max)
+        return pep_error_set(err, PEP_ELIMIT, "%s: `%s` is longer than %zu bytes", what, name, max);
+    *ret = json_string_value(v);
+    return PEP_OK;
+}
+
 const char *pep_json_text(const json_t *object, const char *name, size_t max, const char *what,
                           struct pep_error *err)
 {
-    const json_t *v = json_object_get(object, name);
-    if (!json_is_string(v)) {
-        pep_error_set(err, PEP_EFORMAT, "%s: `%s` must be a string", what, name);
-        return NULL;
-    }
-    if (json_string_length(v) > max) {
-        pep_error_set(err, PEP_ELIMIT, "%s: `%s` is longer than %zu bytes", what, name, max);
-        return NULL;
-    }
-    return json_string_value(v);
+    const char *text = NULL;
+    return pep_json_string(object, name, max, what, &text, err) == PEP_OK ? text : NULL;
 }
 
 int pep_json_integer(const json_t *object, const char *name, json_int_t min, json_int_t max,

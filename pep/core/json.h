@@ -23,6 +23,10 @@ int pep_json_parse(struct pep_span text, size_t max_size, const char *what, json
 const char *pep_json_text(const json_t *object, const char *name, size_t max, const char *what,
                           struct pep_error *err);
 
+/* The same with the error as the return value; `*ret` untouched on failure. */
+int pep_json_string(const json_t *object, const char *name, size_t max, const char *what,
+                    const char **ret, struct pep_error *err);
+
 /* A member that must be an integer within [min, max]; `*ret` untouched on failure. */
 int pep_json_integer(const json_t *object, const char *name, json_int_t min, json_int_t max,
                      const char *what, json_int_t *ret, struct pep_error *err);

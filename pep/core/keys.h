@@ -28,6 +28,9 @@ struct pep_public_key {
 int pep_public_key_from_raw(const uint8_t raw[PEP_ED25519_SIZE], struct pep_public_key *ret);
 /* Reads SubjectPublicKeyInfo in PEM, Ed25519 only. */
 int pep_public_key_from_pem(struct pep_span pem, struct pep_public_key *ret, struct pep_error *err);
+/* Exactly `size` bytes in the base64 body of one PEM block with this label, nothing around it but
+ * white space; as OpenSSL writes it. 0, PEP_EFORMAT or PEP_ENOTFOUND (another label). */
+int pep_pem_decode(struct pep_span pem, const char *label, uint8_t *out, size_t size);
 /* 0, or PEP_ESIGNATURE, PEP_ENOMEM. */
 int pep_public_key_verify(const struct pep_public_key *key, struct pep_span data,
                           const uint8_t signature[PEP_SIGNATURE_SIZE]);

@@ -53,6 +53,9 @@ size_t pep_root_server_count(const struct pep_root *root);
 const char *pep_root_server(const struct pep_root *root, size_t i); /* Z85 */
 bool pep_root_has_server(const struct pep_root *root, const char *z85);
 
+/* Whether this payload is a well-formed root document. Proves nothing about who wrote it. */
+int pep_root_check(struct pep_span payload, struct pep_error *err);
+
 /* What a new document is made from (policyctl, tests). */
 struct pep_root_draft {
     char installation[33]; /* empty: a new random one */
@@ -68,7 +71,8 @@ struct pep_root_draft {
     char servers[PEP_ROOT_SERVERS][PEP_Z85_KEY];
     size_t server_count;
 };
-/* Appends the payload JSON (to be signed with sign.h, type PEP_TYPE_ROOT). */
+/* Appends the payload JSON (to be signed with sign.h, type PEP_TYPE_ROOT). What a reader would
+ * refuse is refused here, with the same message. */
 int pep_root_write(const struct pep_root_draft *draft, struct pep_buffer *out,
                    struct pep_error *err);
 
