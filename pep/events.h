@@ -1,19 +1,48 @@
 /*
- * Decision records on their way from the deciding threads to the agent: a bounded queue that never
- * blocks. When it is full the record is dropped and counted, exactly: records delivered plus
- * records dropped equal the decisions made.
+ * Records on their way from the deciding threads to the agent: a bounded queue that never blocks.
+ * When it is full the record is dropped and counted, exactly: taken plus dropped equal put.
+ *
+ * A record is bytes; what they mean is record.h's business. Room is handed out in cells of 512
+ * bytes, so `capacity` is the number of usual records; a long one takes several cells. There are up
+ * to four rings, so that threads on different cores do not fight over one counter; a thread starts
+ * at its own and drops only when all are full. A producer claims cells by moving the head, copies,
+ * and publishes by writing the cell's number; the one consumer sees records in claimed order.
+ * Memory that is not yet used is not yet touched. Rejected: a pointer per record (an allocation per
+ * decision), a mutex (a producer that is preempted inside stops all others).
  */
 #ifndef PEP_EVENTS_H
 #define PEP_EVENTS_H
 
+#include "pep/core/bytes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define PEP_EVENT_CELL     512
+#define PEP_EVENT_MAX      (16 * 1024) /* one record */
+#define PEP_EVENTS_MIN     64
+#define PEP_EVENTS_MAX     (1024 * 1024)
+#define PEP_EVENTS_DEFAULT 8192
 
 struct pep_events;
 
 /* Errors: ENOMEM. */
 int pep_events_new(size_t capacity, struct pep_events **ret);
 void pep_events_free(struct pep_events *e);
+
+enum pep_put {
+    PEP_PUT_DROPPED, /* no room, or larger than PEP_EVENT_MAX; counted */
+    PEP_PUT_QUEUED,
+    PEP_PUT_CROWDED, /* queued, and the ring has just become half full: wake the consumer */
+};
+/* From any thread. `stripe` spreads threads over the rings. */
+enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record);
+/* Counts a record that could not even be made. */
+void pep_events_drop(struct pep_events *e, uint64_t count);
+/* The agent only: the next record into out[0..PEP_EVENT_MAX-1]; its size, or 0 when there is none.
+ */
+size_t pep_events_take(struct pep_events *e, uint8_t *out);
+uint64_t pep_events_dropped(const struct pep_events *e);
 
 #endif

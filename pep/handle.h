@@ -23,6 +23,7 @@
 #include "pep/core/bundle.h"
 #include "pep/core/error.h"
 #include "pep/events.h"
+#include "pep/fork.h"
 #include "pep/readers.h"
 
 #include "pep.h"
@@ -161,8 +162,6 @@ static inline bool pep_handle_stopping(const struct pep *p)
 
 /* Wakes the agent; once until it has seen it. Safe from any thread. */
 void pep_handle_wake(struct pep *p);
-/* Forks of this process so far, as seen by this process. */
-unsigned pep_forks(void);
 
 /* ---- the network side's part (client.c): SUBSCRIBE and POLL ---- */
 

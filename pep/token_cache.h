@@ -4,7 +4,7 @@
  * The key is the whole token: XXH3 with a secret that is random per process finds the bucket, and a
  * comparison of every byte decides. The hash carries no trust; the secret only keeps an attacker
  * from aiming many tokens at one bucket. Only tokens whose signature, claims and subject passed get
- * in, so a flood of bad ones evicts nothing; and never past `exp`.
+ * in, so a flood of bad ones evicts nothing; and none is found at or past its `exp`.
  *
  * A fixed table of buckets, each one cache line of hashes and one of pointers to immutable entries;
  * a token can be in one of two neighbouring buckets, so a lookup looks at sixteen hashes at most.
@@ -19,22 +19,58 @@
 #include "pep/core/engine.h"
 #include "pep/core/jwt.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEP_TOKEN_CACHE_MIN 16
-#define PEP_TOKEN_CACHE_MAX (1024 * 1024)
+#define PEP_TOKEN_CACHE_MIN     16
+#define PEP_TOKEN_CACHE_MAX     (1024 * 1024)
+#define PEP_TOKEN_CACHE_DEFAULT 4096
+#define PEP_TOKEN_RETIRED_MAX   1024 /* pushed out and not yet freed; then nothing is pushed out */
+
+/* One verified token. Constant once it is in the cache, but for `used`. */
+struct pep_token_entry {
+    uint64_t hash;
+    int64_t expires; /* Unix seconds */
+    atomic_uint_fast32_t used;
+    struct pep_subject *subject;
+    struct pep_jwt *bound; /* kept only for a token with a binding (cnf); else NULL */
+    struct pep_token_entry *next_retired;
+    size_t size;
+    uint8_t token[];
+};
 
 struct pep_token_cache;
-struct pep_readers;
 
-/* One verified token. Immutable while it can be found; owns jwt and subject. */
-struct pep_token_entry;
+/* Draws the process's hash secret, once. Before any other call here. Errors: EIO. */
+int pep_token_hash_start(void);
+uint64_t pep_token_hash(struct pep_span token);
 
-/* Room for about `capacity` tokens. Errors: ENOMEM, EIO (no random bytes). */
-int pep_token_cache_new(size_t capacity, struct pep_token_cache **ret);
+/* Takes jwt and subject, also on failure (NULL: no memory). */
+struct pep_token_entry *pep_token_entry_new(struct pep_span token, uint64_t hash,
+                                            struct pep_jwt *jwt, struct pep_subject *subject);
+void pep_token_entry_free(struct pep_token_entry *e);
+
+/* Room for `capacity` tokens, rounded up to a power of two; NULL: no memory. */
+struct pep_token_cache *pep_token_cache_new(size_t capacity);
 /* Nobody reads any more. */
 void pep_token_cache_free(struct pep_token_cache *c);
+
+/* Both inside pep_readers_enter()/leave(): what they see stays until then. */
+struct pep_token_entry *pep_token_cache_find(struct pep_token_cache *c, struct pep_span token,
+                                             uint64_t hash, int64_t now);
+/* True if the cache has taken the entry. False: it stays the caller's (the same token is there
+ * already, or nothing can be pushed out at the moment). */
+bool pep_token_cache_put(struct pep_token_cache *c, struct pep_token_entry *e, int64_t now);
+
+/* The agent: the entries pushed out so far, to be freed by pep_token_retired_free() once all
+ * readers of this moment have left; NULL if there are none. */
+struct pep_token_entry *pep_token_cache_take_retired(struct pep_token_cache *c);
+void pep_token_retired_free(struct pep_token_cache *c, struct pep_token_entry *list);
+/* True while so many wait that the agent should hurry. */
+bool pep_token_cache_crowded(const struct pep_token_cache *c);
+/* Entries now in the table, by counting. */
+size_t pep_token_cache_count(const struct pep_token_cache *c);
 
 #endif

@@ -1,0 +1,26 @@
+#include "pep/clock.h"
+
+#include <time.h>
+
+static int64_t milliseconds(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct pep_moment pep_moment_now(void)
+{
+    return (struct pep_moment){milliseconds(CLOCK_REALTIME), milliseconds(CLOCK_BOOTTIME)};
+}
+
+int64_t pep_moment_elapsed(const struct pep_moment *since, const struct pep_moment *now)
+{
+    if (since->wall_ms <= 0)
+        return INT64_MAX;
+    int64_t wall = now->wall_ms - since->wall_ms;
+    int64_t boot = now->boot_ms - since->boot_ms;
+    int64_t elapsed = wall > boot ? wall : boot;
+    return elapsed > 0 ? elapsed : 0;
+}

@@ -1,0 +1,164 @@
+/* See events.h. Positions are 64-bit and only rise, so that a number is never mistaken for that of
+ * an earlier lap. */
+#include "pep/events.h"
+
+#include "pep.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RINGS_MAX 4
+
+/* Cells are numbered from 0 for ever; cell i lies at i modulo `cells`. */
+struct ring {
+    _Alignas(64) atomic_uint_fast64_t head; /* next to claim */
+    _Alignas(64) atomic_uint_fast64_t tail; /* next to take; written by the consumer */
+    _Alignas(64)
+        atomic_uint_fast64_t *ready; /* i + 1 once the record starting in cell i is whole */
+    uint8_t *bytes;
+    uint64_t cells; /* power of two */
+};
+
+struct pep_events {
+    struct ring rings[RINGS_MAX];
+    unsigned ring_count; /* power of two */
+    unsigned turn;       /* consumer: where to look next */
+    void *memory;
+    size_t memory_size;
+    _Alignas(64) atomic_uint_fast64_t dropped;
+};
+
+static unsigned choose_rings(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores <= 1 ? 1 : cores < RINGS_MAX ? 2 : RINGS_MAX;
+}
+
+int pep_events_new(size_t capacity, struct pep_events **ret)
+{
+    struct pep_events *e = aligned_alloc(_Alignof(struct pep_events), sizeof(*e));
+    if (e == NULL)
+        return PEP_ENOMEM;
+    memset(e, 0, sizeof(*e));
+    e->ring_count = choose_rings();
+    uint64_t cells = PEP_EVENTS_MIN / RINGS_MAX;
+    while (cells * e->ring_count < capacity)
+        cells *= 2;
+    size_t ring_size = (size_t)cells * (PEP_EVENT_CELL + sizeof(atomic_uint_fast64_t));
+    e->memory_size = ring_size * e->ring_count;
+    /* From the kernel, zeroed and not resident until written; malloc may hand out used pages. */
+    e->memory =
+        mmap(NULL, e->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (e->memory == MAP_FAILED) {
+        free(e);
+        return PEP_ENOMEM;
+    }
+    uint8_t *at = e->memory;
+    for (unsigned i = 0; i < e->ring_count; i++, at += ring_size) {
+        struct ring *r = &e->rings[i];
+        r->cells = cells;
+        r->bytes = at;
+        r->ready = (atomic_uint_fast64_t *)(void *)(at + cells * PEP_EVENT_CELL);
+    }
+    *ret = e;
+    return PEP_OK;
+}
+
+void pep_events_free(struct pep_events *e)
+{
+    if (e == NULL)
+        return;
+    munmap(e->memory, e->memory_size);
+    free(e);
+}
+
+/* Copies between `data` and the ring from byte position `at` on, around its end. */
+static void copy_in(struct ring *r, uint64_t at, const void *data, size_t size)
+{
+    size_t whole = (size_t)r->cells * PEP_EVENT_CELL, start = (size_t)at & (whole - 1);
+    size_t first = size < whole - start ? size : whole - start;
+    memcpy(r->bytes + start, data, first);
+    memcpy(r->bytes, (const uint8_t *)data + first, size - first);
+}
+
+static void copy_out(const struct ring *r, uint64_t at, void *data, size_t size)
+{
+    size_t whole = (size_t)r->cells * PEP_EVENT_CELL, start = (size_t)at & (whole - 1);
+    size_t first = size < whole - start ? size : whole - start;
+    memcpy(data, r->bytes + start, first);
+    memcpy((uint8_t *)data + first, r->bytes, size - first);
+}
+
+static uint64_t cells_for(size_t size)
+{
+    return (sizeof(uint32_t) + size + PEP_EVENT_CELL - 1) / PEP_EVENT_CELL;
+}
+
+static enum pep_put ring_put(struct ring *r, struct pep_span record)
+{
+    uint64_t need = cells_for(record.size);
+    uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+    uint64_t tail;
+    do {
+        tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+        /* A stale head may lie behind the tail; the exchange below then fails and loads it anew. */
+        if (head >= tail && head + need - tail > r->cells)
+            return PEP_PUT_DROPPED;
+    } while (!atomic_compare_exchange_weak_explicit(&r->head, &head, head + need,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    uint32_t size = (uint32_t)record.size;
+    copy_in(r, head * PEP_EVENT_CELL, &size, sizeof(size));
+    copy_in(r, head * PEP_EVENT_CELL + sizeof(size), record.data, record.size);
+    atomic_store_explicit(&r->ready[head & (r->cells - 1)], head + 1, memory_order_release);
+    uint64_t half = r->cells / 2;
+    return head - tail < half && head + need - tail >= half ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
+}
+
+enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record)
+{
+    enum pep_put result = PEP_PUT_DROPPED;
+    if (record.size > 0 && record.size <= PEP_EVENT_MAX) {
+        for (unsigned i = 0; i < e->ring_count && result == PEP_PUT_DROPPED; i++)
+            result = ring_put(&e->rings[(stripe + i) & (e->ring_count - 1)], record);
+    }
+    if (result == PEP_PUT_DROPPED)
+        pep_events_drop(e, 1);
+    return result;
+}
+
+void pep_events_drop(struct pep_events *e, uint64_t count)
+{
+    atomic_fetch_add_explicit(&e->dropped, count, memory_order_relaxed);
+}
+
+static size_t ring_take(struct ring *r, uint8_t *out)
+{
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+    if (atomic_load_explicit(&r->ready[tail & (r->cells - 1)], memory_order_acquire) != tail + 1)
+        return 0;
+    uint32_t size;
+    copy_out(r, tail * PEP_EVENT_CELL, &size, sizeof(size));
+    copy_out(r, tail * PEP_EVENT_CELL + sizeof(size), out, size);
+    atomic_store_explicit(&r->tail, tail + cells_for(size), memory_order_release);
+    return size;
+}
+
+size_t pep_events_take(struct pep_events *e, uint8_t *out)
+{
+    for (unsigned i = 0; i < e->ring_count; i++) {
+        size_t size = ring_take(&e->rings[(e->turn + i) & (e->ring_count - 1)], out);
+        if (size > 0) {
+            e->turn += i + 1;
+            return size;
+        }
+    }
+    return 0;
+}
+
+uint64_t pep_events_dropped(const struct pep_events *e)
+{
+    return atomic_load_explicit(&e->dropped, memory_order_relaxed);
+}
