@@ -228,7 +228,7 @@ static int read_roles(const json_t *roles, struct pep_root *root, struct pep_err
     return PEP_OK;
 }
 
-static bool is_z85_key(struct pep_span text)
+bool pep_z85_key_valid(struct pep_span text)
 {
     static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz"
                                    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
@@ -249,7 +249,7 @@ static int read_servers(const json_t *servers, struct pep_root *root, struct pep
     for (size_t i = 0; i < json_array_size(servers); i++) {
         const json_t *key = json_array_get(servers, i);
         if (!json_is_string(key) ||
-            !is_z85_key(pep_span_of(json_string_value(key), json_string_length(key))))
+            !pep_z85_key_valid(pep_span_of(json_string_value(key), json_string_length(key))))
             return pep_error_set(err, PEP_EFORMAT, "root: server %zu is not a CURVE key in Z85",
                                  i + 1);
         if (pep_root_has_server(root, json_string_value(key)))

@@ -56,6 +56,9 @@ bool pep_root_has_server(const struct pep_root *root, const char *z85);
 /* Whether this payload is a well-formed root document. Proves nothing about who wrote it. */
 int pep_root_check(struct pep_span payload, struct pep_error *err);
 
+/* 40 characters of the Z85 alphabet (ZeroMQ RFC 32): a CURVE key. */
+bool pep_z85_key_valid(struct pep_span text);
+
 /* What a new document is made from (policyctl, tests). */
 struct pep_root_draft {
     char installation[33]; /* empty: a new random one */
