@@ -36,7 +36,7 @@ struct pep_issuer {
     uint32_t algorithms; /* bit 1 << enum pep_alg */
     const struct pep_jwks *keys;
     struct pep_strings required_claims;
-    struct pep_strings token_types; /* empty: any `typ` that is not of another known kind */
+    struct pep_strings token_types; /* empty: `typ` absent, "JWT" or "at+jwt", and nothing else */
     int64_t max_lifetime;           /* seconds from iat to exp; 0: no limit */
     /* "allow": what this issuer may assert. Without "allow" everything is allowed. */
     bool has_allow;
@@ -63,5 +63,9 @@ void pep_issuers_free(struct pep_issuers *issuers);
 size_t pep_issuers_count(const struct pep_issuers *issuers);
 const struct pep_issuer *pep_issuers_at(const struct pep_issuers *issuers, size_t i);
 const struct pep_issuer *pep_issuers_find(const struct pep_issuers *issuers, struct pep_span name);
+/* False if no issuer could have signed under this kid and algorithm: refuses made-up tokens before
+ * their payload costs anything. */
+bool pep_issuers_may_hold(const struct pep_issuers *issuers, const struct pep_span *kid,
+                          enum pep_alg alg);
 
 #endif

@@ -75,5 +75,6 @@ bool pep_jwk_verify(const struct pep_jwk *key, enum pep_alg alg, struct pep_span
 /* RFC 7638 SHA-256 thumbprint, unpadded base64url (43 characters and NUL). */
 const char *pep_jwk_thumbprint(const struct pep_jwk *key);
 const char *pep_jwk_id(const struct pep_jwk *key); /* kid or "" */
+enum pep_alg pep_jwk_algorithm(const struct pep_jwk *key);
 
 #endif

@@ -1,0 +1,219 @@
+/*
+ * Diagnoses for authors: see diag.h. The table of all codes is here and nowhere else, sorted, so
+ * that `policyctl explain CODE` and the documentation cannot miss one; a test walks it.
+ */
+#include "diag.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_MAX 1024
+#define WORD_MAX    64 /* longest name that a suggestion is made for */
+
+/* E1xx W1xx: files and the bundle; E2xx W2xx: rules; E3xx W3xx: schema; E4xx W4xx: issuers.json. */
+static const struct pep_diag_text texts[] = {
+    {"E401", "issuers.json cannot be read",
+     "issuers.json must be a JSON array of objects, one for each issuer, at most 64. Duplicate "
+     "members, NUL bytes and text behind the array are refused, because two programs could read "
+     "such a file in two ways."},
+    {"E402", "an issuer without a usable name",
+     "`issuer` is compared byte for byte with the `iss` claim of a token. It must be a non-empty "
+     "string, and no two entries may have the same one: put all keys of an issuer into one entry."},
+    {"E403", "an issuer without audiences",
+     "`audiences` lists the values of `aud` that tokens of this issuer may be accepted under. "
+     "Without it a token that was issued for any other service would be good here.\n\n"
+     "    \"audiences\": [\"billing-api\"]"},
+    {"E404", "algorithms missing or not supported",
+     "`algorithms` lists what tokens of this issuer may be signed with: RS256 RS384 RS512 PS256 "
+     "PS384 PS512 ES256 ES384 ES512 EdDSA. HS256 and its family are not supported: whoever can "
+     "check "
+     "such a token can also make one. `none` is not an algorithm."},
+    {"E405", "the keys of an issuer cannot be used",
+     "Give either `jwks`, the issuer's public keys as in its JWKS document, or `jwks_uri` with "
+     "\"keys\": \"relayed\". A key of a supported kind that is broken (RSA below 2048 bits, a "
+     "point "
+     "that is not on its curve, a private key, the same kid twice) is an error; keys of other "
+     "kinds "
+     "are left out."},
+    {"E406", "an unknown member in issuers.json",
+     "A misspelt member would silently switch a check off, so unknown ones are refused."},
+    {"E407", "a member of the wrong form in issuers.json",
+     "Lists are arrays of non-empty strings; `max_lifetime` and `keys_max_age` are positive whole "
+     "seconds; `allow` is {\"roles\": [], \"clients\": [], \"acr\": [], \"claims\": {\"name\": "
+     "[]}}."},
+    {"E408", "no key for any listed algorithm",
+     "No key of this issuer belongs to an algorithm in `algorithms`, so that no token could ever "
+     "be "
+     "accepted. An RSA key without `alg` counts as RS256; give the key an `alg` to use it for "
+     "another."},
+    {"E409", "incomplete settings for relayed keys",
+     "Keys that pdpd fetches and passes on need an https `jwks_uri`, \"keys\": \"relayed\" and "
+     "`keys_max_age`, the seconds after which keys that were not renewed are no longer believed."},
+    {"E410", "a key that key_thumbprints does not list",
+     "`key_thumbprints` pins the keys of this issuer by their RFC 7638 SHA-256 thumbprints. Every "
+     "inline key must be in the list. `policyctl token inspect` prints a key's thumbprint."},
+    {"W401", "several issuers, and one of them may assert everything",
+     "With two or more issuers each should say in `allow` which roles, clients, acr values and "
+     "claim "
+     "values it may assert. Otherwise a partner's token service can name a manager of another "
+     "tenant."},
+    {"W402", "relayed keys without thumbprints",
+     "With \"keys\": \"relayed\" pdpd names the keys that tokens are verified with. Whoever takes "
+     "over "
+     "pdpd can then make tokens of this issuer. `key_thumbprints` pins the keys in the signed "
+     "policy."},
+    {"W403", "keys that were left out",
+     "The JWKS has keys that cannot verify tokens here: encryption keys, symmetric keys, unknown "
+     "curves or algorithms. They are ignored."},
+    {"W404", "an algorithm without a key",
+     "`algorithms` lists an algorithm that none of the issuer's keys belongs to. An RSA key "
+     "without "
+     "`alg` counts as RS256 alone."},
+};
+
+/* ---- collecting ---- */
+
+static bool grow(struct pep_diags *d)
+{
+    if (d->count < d->capacity)
+        return true;
+    if (d->count >= PEP_DIAGS_MAX)
+        return false;
+    size_t capacity = d->capacity == 0 ? 8 : d->capacity * 2;
+    struct pep_diag *items = realloc(d->items, capacity * sizeof(*items));
+    if (items == NULL)
+        return false;
+    d->items = items;
+    d->capacity = capacity;
+    return true;
+}
+
+/* Input may be part of a message: it must not write into a terminal. Line feeds are our own. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (((unsigned char)*text < 0x20 && *text != '\n') || *text == 0x7f)
+            *text = '?';
+    }
+}
+
+static bool copy_text(char **out, const char *text)
+{
+    if (text == NULL)
+        return true;
+    *out = strdup(text);
+    if (*out != NULL)
+        make_printable(*out);
+    return *out != NULL;
+}
+
+static void clear_item(struct pep_diag *item)
+{
+    free(item->file);
+    free(item->message);
+    free(item->help);
+}
+
+void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int line,
+                  const char *help, const char *format, ...)
+{
+    if (d == NULL)
+        return;
+    struct pep_diag item = {.level = code[0] == 'W' ? PEP_DIAG_WARNING : PEP_DIAG_ERROR,
+                            .line = line};
+    char message[MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, format);
+    if (vsnprintf(message, sizeof(message), format, ap) < 0)
+        message[0] = '\0';
+    va_end(ap);
+    snprintf(item.code, sizeof(item.code), "%s", code);
+    if (!grow(d) || !copy_text(&item.file, file) || !copy_text(&item.message, message) ||
+        !copy_text(&item.help, help)) {
+        clear_item(&item);
+        d->lost++;
+        d->errors++;
+        return;
+    }
+    d->items[d->count++] = item;
+    if (item.level == PEP_DIAG_ERROR)
+        d->errors++;
+    else
+        d->warnings++;
+}
+
+void pep_diags_free(struct pep_diags *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        clear_item(&d->items[i]);
+    free(d->items);
+    *d = (struct pep_diags)PEP_DIAGS_INIT;
+}
+
+/* ---- explaining ---- */
+
+const struct pep_diag_text *pep_diag_explain(const char *code)
+{
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (strcasecmp(texts[i].code, code) == 0)
+            return &texts[i];
+    }
+    return NULL;
+}
+
+const struct pep_diag_text *pep_diag_texts(size_t *ret_count)
+{
+    *ret_count = sizeof(texts) / sizeof(texts[0]);
+    return texts;
+}
+
+/* ---- did you mean ---- */
+
+/* Edits between two words: insert, delete, replace, swap neighbours; letter case counts nothing.
+ * Words longer than WORD_MAX are never near. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    size_t rows[3][WORD_MAX + 1];
+    if (n > WORD_MAX || m > WORD_MAX)
+        return WORD_MAX;
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            bool equal = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            size_t best = last[j - 1] + (equal ? 0 : 1);
+            if (last[j] + 1 < best)
+                best = last[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *pep_did_you_mean(const char *word, const char *const *names, size_t count)
+{
+    size_t size = strlen(word);
+    size_t limit = size <= 3 ? 1 : size <= 7 ? 2 : 3;
+    const char *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        size_t d = distance(word, names[i]);
+        if (d <= limit && d < size) {
+            limit = d == 0 ? 0 : d - 1;
+            best = names[i];
+            if (d == 0)
+                break;
+        }
+    }
+    return best;
+}
