@@ -4,6 +4,12 @@
 #include <string.h>
 
 const struct verb verbs[] = {
+    {"key generate", GROUP_TRUST, KEY_NONE, true, 1, 1, "NAME", "make a signing key",
+     &key_generate_options, key_generate_run,
+     "Prints the key's id. The private half is keys/NAME.key in policyctl's folder, mode 0600; it\n"
+     "is never overwritten and never sent anywhere. The first key also makes a local root."},
+    {"key list", GROUP_TRUST, KEY_NONE, true, 0, 0, "", "list the signing keys of this machine",
+     NULL, key_list_run, NULL},
     {"context add", GROUP_SELF, KEY_NONE, false, 2, 2, "NAME FILE",
      "remember a pdpd and the operator key for it", NULL, context_add_run,
      "FILE is the operator.json that pdpd writes at its first start, or `operator add` later.\n"

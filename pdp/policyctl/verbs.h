@@ -54,6 +54,11 @@ const struct verb *verb_find(const char *name);
 /* Operand `i`, or NULL if it was not given. */
 const char *session_operand(const struct session *s, int i);
 
+/* ---- Trust ---- */
+extern const struct option_set key_generate_options;
+int key_generate_run(struct session *s, const void *settings);
+int key_list_run(struct session *s, const void *settings);
+
 /* ---- Self ---- */
 int version_run(struct session *s, const void *settings);
 int completion_run(struct session *s, const void *settings);
