@@ -7,7 +7,8 @@ set(n 0)
 foreach(file ${files})
   file(READ ${BASE}/${file} hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
-  string(REGEX REPLACE "((0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,)(0x..,))" "\\1\n" bytes "${bytes}")
+  string(REPLACE "0x0a," "0x0a,
+" bytes "${bytes}") # a line of C for each line of text
   string(APPEND text "static const unsigned char file_${n}[] = {\n${bytes}0x00};\n\n")
   string(APPEND rows "    {\"${file}\", file_${n}, sizeof(file_${n}) - 1},\n")
   math(EXPR n "${n} + 1")

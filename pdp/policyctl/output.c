@@ -132,10 +132,22 @@ void output_note(struct output *out, const char *format, ...)
     fprintf(stderr, "%s\n", line);
 }
 
+/* The source line below the place, with its number in the margin. */
+static void print_source(const struct output *out, const struct output_finding *f)
+{
+    char source[OUTPUT_LINE], number[16];
+    snprintf(source, sizeof(source), "%s", f->source);
+    clean(source);
+    int width = snprintf(number, sizeof(number), "%d", f->line);
+    fprintf(stderr, " %s%*s |%s\n", paint(out, BLUE), width, "", paint(out, PLAIN));
+    fprintf(stderr, " %s%s |%s %s\n", paint(out, BLUE), number, paint(out, PLAIN), source);
+}
+
 void output_finding(struct output *out, const struct output_finding *f)
 {
-    char level[32];
-    snprintf(level, sizeof(level), "%s[%s]", f->error ? "error" : "warning", f->code);
+    const char *colour = strcmp(f->level, "error") == 0     ? RED
+                         : strcmp(f->level, "warning") == 0 ? YELLOW
+                                                            : BLUE;
     char place[OUTPUT_LINE] = "";
     if (f->file != NULL && f->line > 0)
         snprintf(place, sizeof(place), "%s:%d", f->file, f->line);
@@ -149,10 +161,12 @@ void output_finding(struct output *out, const struct output_finding *f)
     clean(help);
     output_progress_end(out);
     fflush(stdout);
-    fprintf(stderr, "%s%s%s: %s%s%s\n", paint(out, f->error ? RED : YELLOW), level,
+    fprintf(stderr, "%s%s[%s]%s: %s%s%s\n", paint(out, colour), f->level, f->code,
             paint(out, PLAIN), paint(out, BOLD), message, paint(out, PLAIN));
     if (place[0] != '\0')
         fprintf(stderr, "  %s-->%s %s\n", paint(out, BLUE), paint(out, PLAIN), place);
+    if (f->source != NULL && f->line > 0)
+        print_source(out, f);
     if (help[0] != '\0')
         fprintf(stderr, "   %s=%s help: %s\n", paint(out, BLUE), paint(out, PLAIN), help);
 }

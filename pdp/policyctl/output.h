@@ -64,12 +64,13 @@ void output_warning(struct output *out, const char *format, ...)
 /* One line for the person at the terminal, on stderr. */
 void output_note(struct output *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What `check` and the compiler found: "error[E101]: message", place, help. `file` and `help` may
- * be NULL. */
+/* What `check` and the compiler found: "error[E101]: message", place, source line, help. `file`,
+ * `source` and `help` may be NULL. */
 struct output_finding {
-    bool error; /* else a warning */
+    const char *level; /* "error", "warning" or "note" */
     const char *code, *file;
     int line;
+    const char *source;
     const char *message, *help;
 };
 void output_finding(struct output *out, const struct output_finding *finding);

@@ -4,6 +4,13 @@
 #include <string.h>
 
 const struct verb verbs[] = {
+    {"init", GROUP_AUTHOR, KEY_NONE, false, 1, 1, "DIR",
+     "start a policy: a folder that checks and tests, and keys where there are none", NULL,
+     init_run,
+     "Writes schema.lua, a first rule with its test, issuers.json with a demo token key, and\n"
+     "settings for editors. Nothing that exists is overwritten."},
+    {"explain", GROUP_AUTHOR, KEY_NONE, true, 0, 1, "[CODE]",
+     "say what a code of `check` means and what to do", NULL, explain_run, NULL},
     {"key generate", GROUP_TRUST, KEY_NONE, true, 1, 1, "NAME", "make a signing key",
      &key_generate_options, key_generate_run,
      "Prints the key's id. The private half is keys/NAME.key in policyctl's folder, mode 0600; it\n"

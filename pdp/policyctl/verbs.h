@@ -59,6 +59,10 @@ extern const struct option_set key_generate_options;
 int key_generate_run(struct session *s, const void *settings);
 int key_list_run(struct session *s, const void *settings);
 
+/* ---- Author ---- */
+int init_run(struct session *s, const void *settings);
+int explain_run(struct session *s, const void *settings);
+
 /* ---- Self ---- */
 int version_run(struct session *s, const void *settings);
 int completion_run(struct session *s, const void *settings);

@@ -117,13 +117,19 @@ static void clear_item(struct pep_diag *item)
     free(item->help);
 }
 
+static enum pep_diag_level level_of(const char *code)
+{
+    if (code[0] == 'W')
+        return PEP_DIAG_WARNING;
+    return code[0] == 'N' ? PEP_DIAG_NOTE : PEP_DIAG_ERROR;
+}
+
 void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int line,
                   const char *help, const char *format, ...)
 {
     if (d == NULL)
         return;
-    struct pep_diag item = {.level = code[0] == 'W' ? PEP_DIAG_WARNING : PEP_DIAG_ERROR,
-                            .line = line};
+    struct pep_diag item = {.level = level_of(code), .line = line};
     char message[MESSAGE_MAX];
     va_list ap;
     va_start(ap, format);
@@ -139,10 +145,8 @@ void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int l
         return;
     }
     d->items[d->count++] = item;
-    if (item.level == PEP_DIAG_ERROR)
-        d->errors++;
-    else
-        d->warnings++;
+    d->errors += item.level == PEP_DIAG_ERROR;
+    d->warnings += item.level == PEP_DIAG_WARNING;
 }
 
 void pep_diags_free(struct pep_diags *d)

@@ -1,7 +1,7 @@
 /*
  * What is wrong with a policy, for its author: level, code, place, message, help; as many as there
- * are, up to a bound. Codes are stable ("E101"); diag.c holds the table of all of them with the text
- * that `policyctl explain CODE` prints.
+ * are, up to a bound. Codes are stable ("E101"); diag.c holds the table of all of them with the
+ * text that `policyctl explain CODE` prints.
  */
 #ifndef PEP_CORE_DIAG_H
 #define PEP_CORE_DIAG_H
@@ -13,7 +13,7 @@
 
 #define PEP_DIAGS_MAX 1000
 
-enum pep_diag_level { PEP_DIAG_WARNING, PEP_DIAG_ERROR };
+enum pep_diag_level { PEP_DIAG_WARNING, PEP_DIAG_ERROR, PEP_DIAG_NOTE };
 
 struct pep_diag {
     enum pep_diag_level level;
@@ -27,13 +27,16 @@ struct pep_diag {
 struct pep_diags {
     struct pep_diag *items;
     size_t count, capacity;
-    size_t errors, warnings;
-    size_t lost; /* beyond PEP_DIAGS_MAX, or no memory: counted as errors too */
+    size_t errors, warnings; /* notes are in neither */
+    size_t lost;             /* beyond PEP_DIAGS_MAX, or no memory: counted as errors too */
 };
-#define PEP_DIAGS_INIT {NULL, 0, 0, 0, 0, 0}
+#define PEP_DIAGS_INIT      \
+    {                       \
+        NULL, 0, 0, 0, 0, 0 \
+    }
 
-/* The level comes from the code's first letter (E or W). Never fails: a lost one is counted. `help`
- * may be NULL. */
+/* The level comes from the code's first letter (E, W or N). Never fails: a lost one is counted.
+ * `help` may be NULL. */
 void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int line,
                   const char *help, const char *format, ...) __attribute__((format(printf, 6, 7)));
 void pep_diags_free(struct pep_diags *d);

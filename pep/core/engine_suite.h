@@ -1,8 +1,8 @@
 /*
  * Policy tests: what an author's tests/NAME_test.lua ask, run against a compiled policy.
  *
- *     pep_suite_load(tests, files, &suite, diags, err)     run the test files: they only collect
- * cases pep_suite_run(suite, policy, each, context, &totals) decide each case, compare, count
+ *     pep_suite_load(tests, policy, &suite, diags, err)    run the test files: they only collect
+ * cases pep_suite_run(suite, each, context, &totals, err) decide each case, compare, count
  * coverage
  *
  * Test files run in a sandboxed state of their own, with four more words (token, test, matrix,
@@ -35,9 +35,9 @@ struct pep_case {
 
 struct pep_suite;
 
-/* Runs every file of `tests`; `files` is the repository, for `require` and `data`. Mistakes in test
- * files go to `diags` (E5xx). Errors: EPOLICY (there are such), ENOMEM, ELIMIT, ELUA. */
-int pep_suite_load(const struct pep_files *tests, const struct pep_files *files,
+/* Runs every file of `tests`, with the words of `policy`, which must outlive the suite. Mistakes in
+ * test files go to `diags` (E5xx). Errors: EPOLICY (there are such), ENOMEM, ELIMIT, ELUA. */
+int pep_suite_load(const struct pep_files *tests, const struct pep_policy *policy,
                    struct pep_suite **ret, struct pep_diags *diags, struct pep_error *err);
 void pep_suite_free(struct pep_suite *suite);
 size_t pep_suite_count(const struct pep_suite *suite);
@@ -69,7 +69,7 @@ struct pep_suite_totals {
 
 /* Decides every case. Each expectation counts as one test, and each invariant as one more. Errors:
  * ENOMEM; *ret untouched then. */
-int pep_suite_run(struct pep_suite *suite, const struct pep_policy *policy,
+int pep_suite_run(struct pep_suite *suite,
                   void (*each)(void *context, const struct pep_case_result *result), void *context,
                   struct pep_suite_totals *ret, struct pep_error *err);
 

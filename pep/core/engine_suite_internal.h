@@ -3,9 +3,8 @@
 #ifndef PEP_CORE_ENGINE_SUITE_INTERNAL_H
 #define PEP_CORE_ENGINE_SUITE_INTERNAL_H
 
+#include "engine_internal.h"
 #include "engine_suite.h"
-
-#include <lua.h>
 
 #define PEP_SUITE_TOKENS_MAX     10000
 #define PEP_SUITE_INVARIANTS_MAX 256
@@ -30,10 +29,10 @@ struct suite_invariant {
 };
 
 struct pep_suite {
-    lua_State *lua;
-    void *sandbox;    /* what owns `lua` */
-    const char *file; /* being loaded */
-    struct pep_diags *diags;
+    struct pep_slot slot; /* a state of its own */
+    const struct pep_policy *policy;
+    int environment;             /* reference in the registry: the globals of test files */
+    const struct pep_file *file; /* being loaded */
     struct suite_token *tokens;
     size_t token_count, token_capacity;
     struct suite_case *cases;
@@ -42,7 +41,6 @@ struct pep_suite {
     size_t invariant_count;
     char pending[64]; /* `test "x"` whose table has not come yet */
     int pending_line;
-    bool out_of_memory;
 };
 
 /* The words of test files, as globals of the table on top of the stack. */

@@ -186,7 +186,7 @@ static struct suite_case *new_case(lua_State *L, struct pep_suite *s, int index,
         luaL_error(L, "%s: no memory, or more than %d cases", word, PEP_SUITE_CASES_MAX);
     s->cases = cases;
     struct suite_case *c = &s->cases[s->case_count - 1];
-    c->public.file = s->file;
+    c->public.file = s->file->path;
     c->name = copy_text(L, lua_tostring(L, lua_upvalueindex(2)));
     c->public.line = (int)lua_tointeger(L, lua_upvalueindex(3));
     c->resource = copy_text(L, text_member(L, index, word, "resource", true));
@@ -293,7 +293,7 @@ static int invariant_body(lua_State *L)
     if (s->invariant_count == PEP_SUITE_INVARIANTS_MAX)
         return luaL_error(L, "invariant: at most %d", PEP_SUITE_INVARIANTS_MAX);
     struct suite_invariant *v = &s->invariants[s->invariant_count];
-    v->file = s->file;
+    v->file = s->file->path;
     v->line = (int)lua_tointeger(L, lua_upvalueindex(3));
     v->function = luaL_ref(L, LUA_REGISTRYINDEX);
     v->name = copy_text(L, lua_tostring(L, lua_upvalueindex(2)));

@@ -1,0 +1,107 @@
+/*
+ * check: everything that can be said about a policy without asking it anything. Errors are what the
+ * engine refuses; warnings are what it accepts and an author would regret; notes are facts to know.
+ * --strict refuses warnings, too.
+ *
+ * A repository that cannot be read (bundle.json malformed, a file too large) is a finding like
+ * others, so that -o json has one shape for all that an editor or a pipeline may meet.
+ */
+#include "policy_source.h"
+
+#include "pep/core/engine_check.h"
+#include "pep/core/engine_suite.h"
+
+#include <string.h>
+
+struct check_settings {
+    bool strict;
+};
+
+static const struct option_row rows[] = {
+    {"strict", 0, NULL, OPTION_FLAG, offsetof(struct check_settings, strict),
+     "warnings are errors, too"},
+    OPTION_END,
+};
+const struct option_set check_options = {sizeof(struct check_settings), rows};
+
+static bool is_error(const struct pep_diag *d, bool strict)
+{
+    return d->level == PEP_DIAG_ERROR || (strict && d->level == PEP_DIAG_WARNING);
+}
+
+static int print_json(struct session *s, const struct pep_diags *diags, bool strict)
+{
+    json_t *errors = json_array(), *warnings = json_array(), *notes = json_array();
+    for (size_t i = 0; i < diags->count; i++) {
+        const struct pep_diag *d = &diags->items[i];
+        json_t *list = is_error(d, strict)            ? errors
+                       : d->level == PEP_DIAG_WARNING ? warnings
+                                                      : notes;
+        json_array_append_new(list, policy_source_finding(d));
+    }
+    return output_json(&s->out, json_pack("{s:o, s:o, s:o}", "errors", errors, "warnings", warnings,
+                                          "notes", notes));
+}
+
+static int report(struct session *s, const struct policy_source *p, bool strict)
+{
+    size_t errors = p->diags.lost, warnings = 0;
+    for (size_t i = 0; i < p->diags.count; i++) {
+        errors += is_error(&p->diags.items[i], strict);
+        warnings += !strict && p->diags.items[i].level == PEP_DIAG_WARNING;
+    }
+    int code = errors > 0 ? EXIT_CHECK : EXIT_OK;
+    if (s->out.format == OUTPUT_JSON) {
+        int rc = print_json(s, &p->diags, strict);
+        return rc == EXIT_OK ? code : rc;
+    }
+    policy_source_show(s, p, &p->diags);
+    if (p->diags.lost > 0)
+        output_note(&s->out, "and %zu more", p->diags.lost);
+    size_t rules = p->policy == NULL ? 0 : pep_policy_rule_count(p->policy);
+    output_line("%zu rule%s, %zu error%s, %zu warning%s", rules, rules == 1 ? "" : "s", errors,
+                errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+    return code;
+}
+
+/* Test files are read, not run against the policy: that is `policyctl test`. */
+static int check_tests(struct policy_source *p, struct pep_error *err)
+{
+    struct pep_suite *suite = NULL;
+    int rc = pep_suite_load(p->repository->tests, p->policy, &suite, &p->diags, err);
+    pep_suite_free(suite);
+    return rc;
+}
+
+static int examine(struct policy_source *p, struct pep_error *err)
+{
+    struct pep_engine_options options = {.lua_states = 1, .author = true};
+    int rc = pep_policy_compile_unsigned(p->files, &options, &p->policy, &p->diags, err);
+    if (rc == PEP_OK)
+        rc = pep_check_policy(p->policy, p->files, &p->diags, err);
+    if (rc == PEP_EPOLICY && p->diags.errors == 0)
+        pep_diag_add(&p->diags, "E001", NULL, 0, NULL, "%s", pep_error_text(err));
+    if (rc == PEP_OK)
+        rc = check_tests(p, err);
+    return rc == PEP_EPOLICY ? PEP_OK : rc;
+}
+
+int check_run(struct session *s, const void *settings)
+{
+    const struct check_settings *set = settings;
+    const char *dir = session_operand(s, 0);
+    struct policy_source p = {.diags = PEP_DIAGS_INIT};
+    struct pep_error err = PEP_ERROR_INIT;
+    int rc = repository_read(dir == NULL ? "." : dir, &p.repository, &err);
+    if (rc == PEP_EFORMAT || rc == PEP_ELIMIT)
+        pep_diag_add(&p.diags, "E001", NULL, 0, NULL, "%s", pep_error_text(&err));
+    if (rc == PEP_OK) {
+        p.files = p.repository->files;
+        rc = examine(&p, &err);
+    } else if (rc == PEP_EFORMAT || rc == PEP_ELIMIT) {
+        rc = PEP_OK;
+    }
+    int code = rc == PEP_OK ? report(s, &p, set->strict) : session_failed(s, &err, "");
+    policy_source_close(&p);
+    return code;
+}

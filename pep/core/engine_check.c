@@ -1,0 +1,186 @@
+/* The checks that need heads and schema only, and the entry: see engine_check.h. Each check is one
+ * function over the compiled policy; the table at the end is their order in the output. */
+#include "engine_check_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const effect_names[] = {
+    [PEP_EFFECT_DENY] = "deny", [PEP_EFFECT_ALLOW] = "allow", [PEP_EFFECT_CHALLENGE] = "challenge"};
+
+const char *check_name(const struct pep_names *names, uint32_t id)
+{
+    return id < names->count ? names->texts[id] : "?";
+}
+
+static bool has_id(const struct pep_ids *ids, uint32_t id)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (ids->ids[i] == id)
+            return true;
+    }
+    return false;
+}
+
+bool check_covers(const struct pep_policy *policy, const struct pep_rule *rule, uint32_t type,
+                  uint32_t action)
+{
+    (void)policy;
+    if (!rule->every_action && !has_id(&rule->actions, action))
+        return false;
+    for (uint32_t i = 0; !rule->every_type && i < rule->pattern_count; i++) {
+        if (rule->patterns[i].type == type || rule->patterns[i].type == PEP_NONE)
+            return true;
+    }
+    return rule->every_type;
+}
+
+/* ---- schema and heads ---- */
+
+static void check_schema(const struct check *c)
+{
+    if (!c->policy->schema.present)
+        pep_diag_add(c->diags, "W301", NULL, 0,
+                     "`policyctl init` writes a schema.lua to start from",
+                     "there is no schema.lua, so misspelt names cannot be found");
+}
+
+static void check_reasons(const struct check *c)
+{
+    for (size_t i = 0; i < c->policy->rule_count; i++) {
+        const struct pep_rule *r = &c->policy->rules[i];
+        if (r->effect != PEP_EFFECT_ALLOW && (r->reason == NULL || r->reason[0] == '\0'))
+            pep_diag_add(c->diags, "W302", r->file, r->line,
+                         "reason = \"why, in words that the caller may read\"",
+                         "%s `%s` has no reason", effect_names[r->effect], r->id);
+    }
+}
+
+/* The role that includes `role`, or NULL. */
+static const char *heir_of(const struct pep_policy *p, uint32_t role)
+{
+    for (uint32_t i = 0; i < p->schema.role_count; i++) {
+        const struct pep_role *r = &p->schema.roles[i];
+        for (size_t k = 0; i != role && k < r->closure_count; k++) {
+            if (r->closure[k] == role)
+                return check_name(&p->roles, i);
+        }
+    }
+    return NULL;
+}
+
+static void check_inherited(const struct check *c)
+{
+    for (size_t i = 0; i < c->policy->rule_count; i++) {
+        const struct pep_rule *r = &c->policy->rules[i];
+        for (uint32_t k = 0; r->effect != PEP_EFFECT_ALLOW && k < r->roles.count; k++) {
+            const char *heir = heir_of(c->policy, r->roles.ids[k]);
+            if (heir == NULL)
+                continue;
+            const char *name = check_name(&c->policy->roles, r->roles.ids[k]);
+            pep_diag_add(c->diags, "W303", r->file, r->line,
+                         "if only the role in the token counts: when = function(sub) return "
+                         "has(sub.token_roles, \"...\") end",
+                         "%s `%s` names the role `%s`, which `%s` includes: it applies to both",
+                         effect_names[r->effect], r->id, name, heir);
+        }
+    }
+}
+
+static void check_wildcards(const struct check *c)
+{
+    for (size_t i = 0; i < c->policy->rule_count; i++) {
+        const struct pep_rule *r = &c->policy->rules[i];
+        if (r->every_type && r->every_action)
+            pep_diag_add(
+                c->diags, r->effect == PEP_EFFECT_ALLOW ? "W304" : "N304", r->file, r->line,
+                r->effect == PEP_EFFECT_ALLOW ? "name the types and actions that it is for" : NULL,
+                "%s `%s` is looked at for every request", effect_names[r->effect], r->id);
+    }
+}
+
+static bool allowed_somewhere(const struct pep_policy *p, uint32_t type, uint32_t action)
+{
+    for (size_t i = 0; i < p->rule_count; i++) {
+        if (p->rules[i].effect == PEP_EFFECT_ALLOW && check_covers(p, &p->rules[i], type, action))
+            return true;
+    }
+    return false;
+}
+
+static void check_actions(const struct check *c)
+{
+    const struct pep_policy *p = c->policy;
+    for (uint32_t t = 0; t < p->schema.type_count; t++) {
+        const struct pep_type *type = &p->schema.types[t];
+        char list[256] = "";
+        size_t used = 0;
+        for (size_t k = 0; type->declared && k < type->action_count; k++) {
+            if (allowed_somewhere(p, t, type->actions[k]))
+                continue;
+            int n = snprintf(list + used, sizeof(list) - used, "%s%s", used == 0 ? "" : ", ",
+                             check_name(&p->actions, type->actions[k]));
+            used = n < 0 || used + (size_t)n >= sizeof(list) ? sizeof(list) - 1 : used + (size_t)n;
+        }
+        if (used > 0)
+            pep_diag_add(c->diags, "N305", "schema.lua", type->line, NULL,
+                         "no rule can ever allow on `%s`: %s", check_name(&p->types, t), list);
+    }
+}
+
+/* ---- what nobody uses ---- */
+
+static bool is_used(const struct pep_policy *p, enum pep_use_kind kind, const char *name)
+{
+    for (size_t i = 0; i < p->source_count; i++) {
+        size_t count;
+        if (p->sources[i].chunk == NULL ||
+            (p->sources[i].module != NULL && strcmp(p->sources[i].module, name) == 0))
+            continue;
+        const struct pep_use *uses = pep_chunk_uses(p->sources[i].chunk, &count);
+        for (size_t k = 0; k < count; k++) {
+            if (uses[k].kind == kind && uses[k].name != NULL && strcmp(uses[k].name, name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void check_unused(const struct check *c)
+{
+    const struct pep_policy *p = c->policy;
+    for (size_t i = 0; i < p->data_count; i++) {
+        char path[PEP_PATH_MAX + 16];
+        if (is_used(p, PEP_USE_DATA, p->data[i].name))
+            continue;
+        snprintf(path, sizeof(path), "data/%s.json", p->data[i].name);
+        pep_diag_add(c->diags, "W306", path, 0, "delete it, or read it with data \"name\"",
+                     "no rule reads `%s`", path);
+    }
+    for (size_t i = 0; i < p->source_count; i++) {
+        const struct pep_source *s = &p->sources[i];
+        if (s->kind == PEP_SOURCE_MODULE && s->module != NULL &&
+            !is_used(p, PEP_USE_REQUIRE, s->module))
+            pep_diag_add(c->diags, "W307", s->path, 0, "delete it, or use it with require",
+                         "no rule requires the module `%s`", s->module);
+    }
+}
+
+/* ---- the entry ---- */
+
+static void (*const checks[])(const struct check *) = {
+    check_schema,    check_attributes, check_reasons, check_inherited,
+    check_wildcards, check_shadowed,   check_unused,  check_actions,
+};
+
+int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,
+                     struct pep_diags *diags, struct pep_error *err)
+{
+    struct check c = {policy, files, diags};
+    size_t before = diags->errors;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        checks[i](&c);
+    if (diags->errors == before)
+        return PEP_OK;
+    return pep_error_set(err, PEP_EPOLICY, "%s", "the policy names things that do not exist");
+}
