@@ -98,7 +98,7 @@ static void signed_bundle(struct pep_span in)
     struct pep_error err = PEP_ERROR_INIT;
     check(pep_envelope_sign(PEP_TYPE_BUNDLE, pep_span_of(in.data, line), &key, 1, &text) == PEP_OK);
     pep_put_bytes(&text, in.data + line, in.size - line);
-    r = pep_bundle_open(pep_buffer_span(&text), fixture.root, FIXTURE_NOW, &b, &err);
+    int r = pep_bundle_open(pep_buffer_span(&text), fixture.root, FIXTURE_NOW, &b, &err);
     check_result(r, b, &err);
     if (b != NULL)
         check_bundle(b);
