@@ -127,6 +127,12 @@ struct pep_buffer pep_buffer_of(size_t max)
     return (struct pep_buffer){NULL, 0, 0, max, false};
 }
 
+struct pep_buffer pep_buffer_over(void *storage, size_t size)
+{
+    /* One byte less than the capacity: the NUL behind always fits, so nothing ever grows. */
+    return (struct pep_buffer){storage, 0, size, size > 0 ? size - 1 : 0, size == 0};
+}
+
 void pep_buffer_free(struct pep_buffer *b)
 {
     free(b->data);

@@ -56,6 +56,8 @@ struct pep_buffer {
 };
 
 struct pep_buffer pep_buffer_of(size_t max);
+/* Writes into `size` bytes of the caller's and no further: never allocates, is not to be freed. */
+struct pep_buffer pep_buffer_over(void *storage, size_t size);
 void pep_buffer_free(struct pep_buffer *b);
 void pep_put_u8(struct pep_buffer *b, uint8_t v);
 void pep_put_u16(struct pep_buffer *b, uint16_t v);

@@ -43,6 +43,24 @@ static void buffer_fails_for_good_at_its_maximum(void **state)
     assert_null(pep_buffer_take(&b, NULL));
 }
 
+static void a_buffer_over_storage_stays_inside(void **unused)
+{
+    (void)unused;
+    uint8_t storage[9];
+    memset(storage, 'x', sizeof(storage));
+    struct pep_buffer b = pep_buffer_over(storage, 8);
+    pep_put_bytes(&b, "1234567", 7);
+    assert_false(b.failed);
+    assert_string_equal((const char *)storage, "1234567");
+    pep_put_u8(&b, '8');
+    assert_true(b.failed);
+    assert_int_equal(b.size, 7);
+    assert_int_equal(storage[8], 'x');
+    b = pep_buffer_over(NULL, 0);
+    pep_put_u8(&b, 1);
+    assert_true(b.failed);
+}
+
 static void text_refuses_control_bytes(void **state)
 {
     (void)state;
@@ -136,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_big_endian),
         cmocka_unit_test(buffer_fails_for_good_at_its_maximum),
+        cmocka_unit_test(a_buffer_over_storage_stays_inside),
         cmocka_unit_test(text_refuses_control_bytes),
         cmocka_unit_test(base64url_is_strict),
         cmocka_unit_test(base64_needs_its_padding),
