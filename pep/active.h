@@ -26,23 +26,35 @@ struct pep_active {
     uint32_t epoch;
     uint64_t version;
     uint8_t digest[PEP_SHA256_SIZE];
-    int64_t expires_ms;     /* Unix time, of the manifest */
-    int64_t max_stale_ms;   /* the smaller of bundle and option; 0: has no age (PEP_FILE) */
-    int64_t stale_after_ms; /* 0: has no age (PEP_FILE) */
+    int64_t expires_ms; /* Unix time, of the manifest */
+    bool ageless;       /* PEP_FILE: nobody assigns versions, so only `expires` counts */
+    int64_t max_stale_ms;
+    int64_t stale_after_ms;
     atomic_llong proof_wall_ms, proof_boot_ms;
     atomic_bool confirmed; /* proved in this process, not read from the cache */
 };
 
-/* Errors as pep_handle_activate(). */
-int pep_active_new(const struct pep_bundle *bundle, const struct pep_engine_options *options,
-                   size_t token_cache, struct pep_active **ret, struct pep_error *err);
+struct pep_active_limits {
+    struct pep_engine_options engine;
+    size_t token_cache;
+    bool ageless;
+    uint32_t max_stale_s; /* 0: the bundle's; else the smaller of the two */
+    uint32_t stale_after_ms;
+};
+
+/* Compiles. Errors: EPOLICY, ENOMEM, ELIMIT, ELUA. */
+int pep_active_new(const struct pep_bundle *bundle, const struct pep_active_limits *limits,
+                   struct pep_active **ret, struct pep_error *err);
 void pep_active_free(struct pep_active *a);
 
-void pep_active_prove(struct pep_active *a, const struct pep_moment *when);
+/* Never moves a proof back. One thread. */
+void pep_active_prove(struct pep_active *a, const struct pep_moment *when, bool confirmed);
 /* 0 for one that has no age; INT64_MAX if never proved. */
 int64_t pep_active_age_ms(const struct pep_active *a, const struct pep_moment *now);
-/* FRESH, SYNCING, STALE or EXPIRED. */
-pep_state pep_active_state(const struct pep_active *a, const struct pep_moment *now);
-bool pep_active_stale(const struct pep_active *a, int64_t age_ms);
+/* FRESH, SYNCING, STALE or EXPIRED, for an age from pep_active_age_ms(). */
+pep_state pep_active_state(const struct pep_active *a, int64_t age_ms,
+                           const struct pep_moment *now);
+/* Unix milliseconds since when it is in this state, as far as the proof tells; 0: unknown. */
+int64_t pep_active_state_since_ms(const struct pep_active *a, pep_state state);
 
 #endif

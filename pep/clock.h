@@ -14,6 +14,10 @@ struct pep_moment {
 };
 
 struct pep_moment pep_moment_now(void);
+/* For decisions: one reading of the boot clock, also given in nanoseconds, and the wall clock as of
+ * the kernel's last tick (some milliseconds), which costs almost nothing. */
+struct pep_moment pep_moment_quick(int64_t *ret_boot_ns);
+int64_t pep_boot_ns(void);
 /* Milliseconds from `since` to `now`, the larger by the two clocks, at least 0. INT64_MAX if
  * `since` is never. */
 int64_t pep_moment_elapsed(const struct pep_moment *since, const struct pep_moment *now);

@@ -19,12 +19,15 @@
 #define PEP_HANDLE_H
 
 #include "pep/active.h"
+#include "pep/audience.h"
 #include "pep/clock.h"
 #include "pep/core/bundle.h"
 #include "pep/core/error.h"
+#include "pep/counters.h"
 #include "pep/events.h"
 #include "pep/fork.h"
 #include "pep/readers.h"
+#include "pep/settings.h"
 
 #include "pep.h"
 
@@ -35,27 +38,6 @@
 
 struct pep_client;  /* the network side: client.c and sync.c */
 struct pep_watched; /* PEP_FILE: file_mode.c */
-
-/* ---- settings: the options, checked and copied; constant after pep_open() ---- */
-
-struct pep_settings {
-    pep_mode mode;
-    char *identity;                /* NULL only in PEP_FILE mode */
-    char *enrol_token_file;        /* from the option or $PEP_ENROL_TOKEN_FILE; or NULL */
-    char *cache;                   /* default IDENTITY/cache; NULL in PEP_FILE mode */
-    char *bundle_file, *root_file; /* PEP_FILE only */
-    char **audience;               /* NULL at the end; or NULL: the enrolled name */
-    char **can_oblige;             /* NULL at the end; never NULL */
-    uint32_t poll_interval_ms;
-    uint32_t stale_after_ms;
-    uint32_t max_stale_s; /* 0: the bundle's */
-    unsigned lua_states;  /* 0: the engine's default */
-    size_t token_cache, event_queue;
-    void (*on_status)(void *user, const pep_status *status);
-    void (*on_log)(void *user, int level, const char *text);
-    void (*on_record)(void *user, const char *json, size_t length);
-    void *user;
-};
 
 /* ---- notes: what status tells beyond the active policy. Immutable once published. ---- */
 
@@ -79,7 +61,7 @@ struct pep_waiting {
 };
 
 struct pep {
-    struct pep_settings settings;
+    struct pep_settings settings; /* constant after pep_open() */
 
     /* Written by the agent (before it starts: by the thread in pep_open), read by decisions. */
     struct pep_readers *readers;
@@ -89,6 +71,7 @@ struct pep {
 
     /* Written by decisions. */
     struct pep_events *events; /* NULL without on_record */
+    struct pep_counters *counters;
 
     /* The agent. */
     pthread_t thread;
@@ -97,7 +80,15 @@ struct pep {
     atomic_bool stop;   /* set by pep_close() before it wakes the agent */
     atomic_bool waking; /* wake_fd has been written and not yet been read */
     unsigned born;      /* pep_forks() when the agent was started: differs in a forked child */
+    bool in_agent; /* true once the agent runs; read by whoever may call the agent's functions */
     struct pep_waiting waiting;
+    struct { /* what on_status has last been told; agent only */
+        pep_state state;
+        uint32_t epoch;
+        uint64_t version;
+        int error;
+    } told;
+    bool log_pending; /* an error from before the agent ran is still to be logged */
 
     /* Each owned by one file; nobody else looks inside. */
     struct pep_client *client;    /* client.c */
@@ -119,7 +110,8 @@ int pep_handle_set_service(struct pep *p, const char *client_id, struct pep_erro
  * old one's last reader has left. `proof`: when this version was last proved to be the assigned one
  * ({0, 0}: never). `confirmed`: that proof was made in this process (FRESH), not read from the
  * cache (SYNCING). On failure the running policy stays. Says nothing about rollback: the caller has
- * judged that. The bundle is borrowed. Errors: EPOLICY, EEXPIRED, ENOMEM, ELIMIT, ELUA. */
+ * judged that, and `expires`: a bundle past it is activated and denies. The bundle is borrowed.
+ * Errors: EPOLICY, ENOMEM, ELIMIT, ELUA. */
 int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
                         const struct pep_moment *proof, bool confirmed, struct pep_error *err);
 /* The running version was proved at `when` to be the assigned one. Never moves a proof back. */
@@ -160,6 +152,16 @@ static inline bool pep_handle_stopping(const struct pep *p)
 
 /* ---- for the decision side ---- */
 
+/* True in a child of fork() that has not called pep_after_fork(): no agent, no sockets. */
+static inline bool pep_handle_orphaned(const struct pep *p)
+{
+    return p->born != pep_forks();
+}
+/* Between pep_readers_enter() and leave(): the state by policy, proof and revocation at `now`, and
+ * the age (0 without a policy). `a` is what p->active held. */
+pep_state pep_handle_state(struct pep *p, const struct pep_active *a, const struct pep_moment *now,
+                           int64_t *ret_age_ms);
+
 /* Wakes the agent; once until it has seen it. Safe from any thread. */
 void pep_handle_wake(struct pep *p);
 
@@ -172,10 +174,13 @@ int pep_client_open(struct pep *p, struct pep_error *err);
 /* The agent's body: makes the sockets, returns when pep_handle_stopping(). Errors end up in
  * pep_handle_failed(); it goes on trying. */
 void pep_client_run(struct pep *p);
-/* After the agent has ended. NULL client is fine. */
+/* After the agent has ended. NULL client is fine. When pep_handle_orphaned(), the sockets are the
+ * parent's and are not closed. */
 void pep_client_close(struct pep *p);
 /* In a forked child, where the agent does not exist: gives up the inherited sockets without closing
- * them (they are the parent's), takes a new reporter id. Then pep_client_run() is started anew. */
+ * them (they are the parent's), takes a new reporter id, and activates the running version anew
+ * from the cache if it can: Lua states that other threads of the parent were using at the fork are
+ * lost in the old one. Then pep_client_run() is started. */
 int pep_client_after_fork(struct pep *p, struct pep_error *err);
 
 /* ---- PEP_FILE (file_mode.c) ---- */
@@ -183,6 +188,18 @@ int pep_client_after_fork(struct pep *p, struct pep_error *err);
 int pep_file_open(struct pep *p, struct pep_error *err);
 void pep_file_run(struct pep *p);
 void pep_file_close(struct pep *p);
+int pep_file_after_fork(struct pep *p, struct pep_error *err);
+
+/* ---- between pep.c, handle.c and agent.c ---- */
+
+/* Publishes changed notes. False: no memory, the old ones stay. */
+bool pep_notes_publish(struct pep *p, const struct pep_notes *notes);
+/* Starts the agent's thread with all signals blocked. Errors: ENOMEM (no thread). */
+int pep_agent_start(struct pep *p, struct pep_error *err);
+/* Tells it to end, waits. */
+void pep_agent_stop(struct pep *p);
+/* True on the agent's own thread, that is inside a callback. */
+bool pep_agent_is_caller(const struct pep *p);
 
 /* ---- pep_open_error(): used by pep_open() and pep_enrol() ---- */
 

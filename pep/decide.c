@@ -1,0 +1,354 @@
+/*
+ * One decision, from the host's thread, in this order: may this handle decide at all (policy, age,
+ * revocation); is the question well formed; whose token is it (known, or verified now); what do the
+ * rules say. The first that fails is the answer. Every path ends in answer(), which counts the
+ * decision, records it, and is the only place that turns a verdict into `true`.
+ *
+ * On the way of a known token nothing waits, locks or allocates; the clocks are read twice.
+ */
+#include "pep/answer.h"
+#include "pep/handle.h"
+#include "pep/query.h"
+
+#include <string.h>
+
+/* How far a clock of an issuer may be ahead of ours (`nbf`, `iat`). `exp` is taken as it is. */
+#define LEEWAY_S 10
+
+static const char *const nothing[] = {NULL}; /* what pep_allow() can fulfil */
+
+/* One call, about one token, against one policy. */
+struct call {
+    struct pep *p;
+    unsigned stripe, reading;
+    struct pep_moment now;
+    int64_t since_ns; /* boot clock: begin of the call, then of each further item */
+    const struct pep_active *active;
+    pep_state state;
+    int64_t age_ms;
+    const char *token;
+    const char *const *can_oblige;
+    /* The token's lookup, once per call. */
+    struct pep_token_entry *entry; /* NULL: not looked up, or refused */
+    bool own_entry;                /* the cache has not taken it */
+    bool looked_up;
+    pep_code refusal;
+    const char *refusal_why;
+};
+
+static void begin(struct call *c, struct pep *p, const char *token, const char *const *can_oblige)
+{
+    c->p = p;
+    c->now = pep_moment_quick(&c->since_ns);
+    c->stripe = pep_thread_stripe();
+    c->reading = pep_readers_enter(p->readers, c->stripe);
+    c->active = atomic_load(&p->active);
+    c->state = pep_handle_state(p, c->active, &c->now, &c->age_ms);
+    c->token = token;
+    c->can_oblige = can_oblige;
+    c->entry = NULL;
+    c->own_entry = false;
+    c->looked_up = false;
+}
+
+static void end(struct call *c)
+{
+    if (c->own_entry)
+        pep_token_entry_free(c->entry);
+    pep_readers_leave(c->p->readers, c->reading);
+}
+
+/* A verdict that no rule has made. */
+static void deny(struct pep_verdict *v, pep_code code, const char *reason)
+{
+    v->outcome = PEP_DENY;
+    v->code = code;
+    v->rule = NULL;
+    v->reason = reason;
+    v->obligations = NULL;
+    v->advice = NULL;
+}
+
+/* ---- the handle ---- */
+
+/* EMPTY, EXPIRED and REVOKED deny; the other states decide. */
+static bool handle_decides(const struct call *c, struct pep_verdict *v)
+{
+    switch (c->state) {
+    case PEP_SYNCING:
+    case PEP_FRESH:
+    case PEP_STALE:
+        if (c->active != NULL)
+            return true;
+        break;
+    case PEP_EXPIRED:
+        deny(v, PEP_CODE_EXPIRED, "the policy is too old to decide by");
+        return false;
+    case PEP_REVOKED:
+        deny(v, PEP_CODE_REVOKED, "this service may not decide any more");
+        return false;
+    case PEP_EMPTY:
+    case PEP_CLOSED:
+        break;
+    }
+    deny(v, PEP_CODE_UNAVAILABLE, "no policy yet");
+    return false;
+}
+
+/* ---- the token ---- */
+
+static void refuse_token(struct call *c, pep_code code, const char *why)
+{
+    c->refusal = code;
+    c->refusal_why = why;
+    pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REFUSED);
+}
+
+static void refuse_error(struct call *c, int r, enum pep_jwt_reason reason)
+{
+    if (r == PEP_ETOKEN && reason != PEP_JWT_MEMORY)
+        refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(reason));
+    else
+        refuse_token(c, PEP_CODE_FAULT, "no memory");
+}
+
+/* The cold path: signature, claims, subject; then into the cache. */
+static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
+                         const unsigned char *cert)
+{
+    int64_t now = c->now.wall_ms / 1000;
+    struct pep_jwt_expect expect = {c->p->audience, now, LEEWAY_S, cert};
+    enum pep_jwt_reason reason = PEP_JWT_MEMORY;
+    struct pep_jwt *jwt = NULL;
+    struct pep_subject *subject = NULL;
+    int r =
+        pep_jwt_verify(pep_policy_issuers(c->active->policy), token, &expect, &jwt, &reason, NULL);
+    if (r != PEP_OK) {
+        refuse_error(c, r, reason);
+        return;
+    }
+    if (now >= pep_jwt_expires(jwt)) {
+        pep_jwt_free(jwt);
+        refuse_error(c, PEP_ETOKEN, PEP_JWT_EXPIRED);
+        return;
+    }
+    r = pep_subject_new(c->active->policy, jwt, &subject, &reason, NULL);
+    if (r != PEP_OK) {
+        pep_jwt_free(jwt);
+        refuse_error(c, r, reason);
+        return;
+    }
+    c->entry = pep_token_entry_new(token, hash, jwt, subject);
+    if (c->entry == NULL) {
+        refuse_error(c, PEP_ENOMEM, PEP_JWT_MEMORY);
+        return;
+    }
+    c->own_entry = !pep_token_cache_put(c->active->tokens, c->entry, now);
+    pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_VERIFIED);
+    if (pep_token_cache_crowded(c->active->tokens) && !pep_handle_orphaned(c->p))
+        pep_handle_wake(c->p);
+}
+
+static void look_up_token(struct call *c, const unsigned char *cert)
+{
+    c->looked_up = true;
+    size_t size = c->token == NULL ? 0 : strnlen(c->token, PEP_TOKEN_MAX + 1);
+    if (size == 0 || size > PEP_TOKEN_MAX) {
+        refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_SIZE));
+        return;
+    }
+    struct pep_span token = pep_span_of(c->token, size);
+    uint64_t hash = pep_token_hash(token);
+    c->entry = pep_token_cache_find(c->active->tokens, token, hash, c->now.wall_ms / 1000);
+    if (c->entry == NULL)
+        verify_token(c, token, hash, cert);
+    else
+        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_HIT);
+}
+
+/* A cached token may come over another connection than the one that it was verified on. */
+static bool token_holds(struct call *c, const unsigned char *cert, struct pep_verdict *v)
+{
+    if (!c->looked_up)
+        look_up_token(c, cert);
+    if (c->entry == NULL) {
+        deny(v, c->refusal, c->refusal_why);
+        return false;
+    }
+    if (c->entry->bound != NULL && !pep_jwt_binding_holds(c->entry->bound, cert)) {
+        deny(v, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_BINDING));
+        return false;
+    }
+    return true;
+}
+
+/* ---- the record ---- */
+
+static void put_record(const struct call *c, const struct pep_asked *asked,
+                       const struct pep_verdict *v, struct pep_record *record)
+{
+    struct pep_events *events = c->p->events;
+    if (pep_handle_orphaned(c->p)) { /* nobody to deliver it */
+        pep_events_drop(events, 1);
+        return;
+    }
+    uint8_t storage[PEP_EVENT_MAX + 1];
+    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
+    const struct pep_subject *subject = asked->request.subject;
+    const struct pep_active *a = c->active;
+    record->wall_ms = c->now.wall_ms;
+    record->epoch = a == NULL ? 0 : a->epoch;
+    record->version = a == NULL ? 0 : a->version;
+    record->age_ms = (uint64_t)c->age_ms;
+    record->outcome = (uint8_t)v->outcome;
+    record->code = (uint8_t)v->code;
+    memcpy(record->trace_id, asked->trace_id, sizeof(record->trace_id));
+    record->request_id = asked->request_id;
+    record->subject = subject == NULL ? NULL : pep_subject_id(subject);
+    record->action = asked->request.action;
+    record->resource = asked->request.resource;
+    record->rule = v->rule;
+    record->reason = v->reason;
+    bool whole = pep_record_pack(record, subject == NULL ? NULL : a->policy,
+                                 subject == NULL ? NULL : &asked->request, &packed);
+    if (!whole)
+        pep_events_drop(events, 1);
+    else if (pep_events_put(events, c->stripe, pep_buffer_span(&packed)) == PEP_PUT_CROWDED)
+        pep_handle_wake(c->p);
+}
+
+/* ---- the answer ---- */
+
+static void fill_rest(pep_decision *d, const struct call *c, bool allowed)
+{
+    d->allowed = allowed;
+    d->state = c->state;
+    d->stale = c->active != NULL && !c->active->ageless && c->age_ms > c->active->stale_after_ms;
+    d->epoch = c->active == NULL ? 0 : c->active->epoch;
+    d->version = c->active == NULL ? 0 : c->active->version;
+    d->age_ms = (uint64_t)c->age_ms;
+}
+
+static bool answer(struct call *c, const struct pep_asked *asked, struct pep_verdict *v,
+                   pep_decision *d)
+{
+    if (v->outcome == PEP_ALLOW && v->obligations != NULL && c->can_oblige == nothing)
+        deny(v, PEP_CODE_OBLIGATION, "allowed only with an obligation");
+    if (d != NULL && !pep_decision_fill(d, v))
+        deny(v, PEP_CODE_FAULT, "no memory");
+    bool allowed = v->outcome == PEP_ALLOW && v->code == PEP_CODE_ALLOWED;
+    pep_count_decision(c->p->counters, c->stripe, v->code);
+    if (d == NULL && c->p->events == NULL)
+        return allowed;
+    struct pep_record record;
+    pep_decision_id(c->now.wall_ms, record.id);
+    int64_t now_ns = pep_boot_ns();
+    record.eval_ns = now_ns > c->since_ns ? (uint64_t)(now_ns - c->since_ns) : 0;
+    c->since_ns = now_ns;
+    if (d != NULL) {
+        fill_rest(d, c, allowed);
+        memcpy(d->id, record.id, sizeof(record.id));
+        d->eval_ns = record.eval_ns;
+    }
+    if (c->p->events != NULL)
+        put_record(c, asked, v, &record);
+    return allowed;
+}
+
+static bool decide(struct call *c, const pep_item *item, pep_decision *d)
+{
+    struct pep_verdict v;
+    struct pep_asked asked;
+    struct pep_error why;
+    why.code = PEP_OK;
+    why.text[0] = '\0'; /* not the whole text: this is the hot path */
+    int r = pep_asked_read(item->action, item->resource, item->query, &asked, &why);
+    if (!handle_decides(c, &v)) {
+        /* The question does not matter. */
+    } else if (r != PEP_OK) {
+        deny(&v, r == PEP_ENOMEM ? PEP_CODE_FAULT : PEP_CODE_BAD_REQUEST, pep_error_text(&why));
+    } else if (token_holds(c, asked.peer_cert_sha256, &v)) {
+        asked.request.subject = c->entry->subject;
+        asked.request.now = (double)c->now.wall_ms / 1000.0;
+        asked.request.can_oblige = c->can_oblige;
+        pep_policy_decide(c->active->policy, &asked.request, &v);
+    }
+    bool allowed = answer(c, &asked, &v, d);
+    pep_asked_clear(&asked);
+    return allowed;
+}
+
+/* ---- without a handle ---- */
+
+static bool no_handle(pep_decision *d)
+{
+    struct pep_verdict v;
+    if (d == NULL)
+        return false;
+    deny(&v, PEP_CODE_UNAVAILABLE, "no handle");
+    pep_decision_fill(d, &v);
+    d->allowed = false;
+    d->state = PEP_CLOSED;
+    d->stale = false;
+    d->epoch = d->version = d->age_ms = d->eval_ns = 0;
+    d->id[0] = '\0';
+    return false;
+}
+
+/* ---- the public functions ---- */
+
+static bool check_one(pep *p, const char *token, const pep_item *item,
+                      const char *const *can_oblige, pep_decision *d)
+{
+    struct call c;
+    begin(&c, p, token, can_oblige);
+    bool allowed = decide(&c, item, d);
+    end(&c);
+    return allowed;
+}
+
+bool pep_allow(pep *p, const char *token, const char *action, const char *resource)
+{
+    pep_item item = {action, resource, NULL};
+    return p != NULL && check_one(p, token, &item, nothing, NULL);
+}
+
+bool pep_check(pep *p, const char *token, const char *action, const char *resource,
+               const pep_query *query, pep_decision *decision)
+{
+    pep_item item = {action, resource, query};
+    if (decision != NULL && !pep_decision_usable(decision))
+        return false; /* not initialised: there is no place to say why */
+    if (p == NULL)
+        return no_handle(decision);
+    return check_one(p, token, &item, (const char *const *)p->settings.can_oblige, decision);
+}
+
+static size_t check_each(struct call *c, const pep_item *items, size_t count,
+                         pep_decision *decisions)
+{
+    size_t allowed = 0;
+    for (size_t i = 0; i < count; i++) {
+        pep_decision *d = decisions == NULL ? NULL : &decisions[i];
+        if (d == NULL || pep_decision_usable(d))
+            allowed += decide(c, &items[i], d);
+    }
+    return allowed;
+}
+
+size_t pep_check_many(pep *p, const char *token, const pep_item *items, size_t count,
+                      pep_decision *decisions)
+{
+    struct call c;
+    if (p == NULL || items == NULL) {
+        for (size_t i = 0; decisions != NULL && i < count; i++) {
+            if (pep_decision_usable(&decisions[i]))
+                no_handle(&decisions[i]);
+        }
+        return 0;
+    }
+    begin(&c, p, token, (const char *const *)p->settings.can_oblige);
+    size_t allowed = check_each(&c, items, count, decisions);
+    end(&c);
+    return allowed;
+}

@@ -1,0 +1,175 @@
+/* See record.h. The packed form never leaves the process: native integers, fixed head, texts. */
+#include "pep/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum text { REQUEST_ID, SUBJECT, ACTION, RESOURCE, RULE, REASON, TEXTS };
+
+struct head {
+    int64_t wall_ms;
+    uint64_t version, age_ms, eval_ns;
+    uint32_t epoch, reads; /* bytes of JSON behind the texts */
+    uint16_t lengths[TEXTS];
+    uint8_t present; /* bit 1 << enum text */
+    uint8_t outcome, code;
+    bool reads_lost;
+    char id[PEP_DECISION_ID];
+    char trace_id[PEP_TRACE_ID + 1];
+};
+
+static const uint16_t text_max[TEXTS] = {
+    [REQUEST_ID] = PEP_REQUEST_ID_MAX,
+    [SUBJECT] = PEP_RECORD_TEXT_MAX,
+    [ACTION] = PEP_RECORD_TEXT_MAX,
+    [RESOURCE] = PEP_RESOURCE_MAX,
+    [RULE] = PEP_RULE_MAX,
+    [REASON] = PEP_REASON_MAX,
+};
+
+static void put_text(struct pep_buffer *out, struct head *head, enum text which, const char *text)
+{
+    if (text == NULL)
+        return;
+    size_t n = strnlen(text, text_max[which]);
+    head->present |= (uint8_t)(1u << which);
+    head->lengths[which] = (uint16_t)n;
+    pep_put_bytes(out, text, n);
+}
+
+bool pep_record_pack(const struct pep_record *record, const struct pep_policy *policy,
+                     const struct pep_request *request, struct pep_buffer *out)
+{
+    struct head head = {
+        .wall_ms = record->wall_ms,
+        .version = record->version,
+        .age_ms = record->age_ms,
+        .eval_ns = record->eval_ns,
+        .epoch = record->epoch,
+        .outcome = record->outcome,
+        .code = record->code,
+    };
+    memcpy(head.id, record->id, sizeof(head.id));
+    memcpy(head.trace_id, record->trace_id, sizeof(head.trace_id));
+    size_t start = out->size;
+    pep_put_bytes(out, &head, sizeof(head)); /* room; written again below */
+    put_text(out, &head, REQUEST_ID, record->request_id);
+    put_text(out, &head, SUBJECT, record->subject);
+    put_text(out, &head, ACTION, record->action);
+    put_text(out, &head, RESOURCE, record->resource);
+    put_text(out, &head, RULE, record->rule);
+    put_text(out, &head, REASON, record->reason);
+    if (out->failed)
+        return false;
+    size_t before = out->size;
+    if (policy != NULL && request != NULL)
+        pep_policy_put_reads(policy, request, out);
+    if (out->failed) {
+        out->failed = false;
+        out->size = before;
+        head.reads_lost = true;
+    }
+    head.reads = (uint32_t)(out->size - before);
+    memcpy(out->data + start, &head, sizeof(head));
+    return true;
+}
+
+/* ---- JSON ---- */
+
+static const char hex[] = "0123456789abcdef";
+
+/* The length of the valid UTF-8 sequence that starts here, or 0. */
+static size_t sequence(const uint8_t *at, size_t left)
+{
+    size_t n = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    return n <= left && pep_utf8_valid(pep_span_of(at, n)) ? n : 0;
+}
+
+static void put_string(struct pep_buffer *out, struct pep_span s)
+{
+    pep_put_u8(out, '"');
+    for (size_t i = 0; i < s.size;) {
+        uint8_t c = s.data[i];
+        size_t n = sequence(s.data + i, s.size - i);
+        if (n == 0) {
+            pep_put_bytes(out, "\\ufffd", 6);
+            n = 1;
+        } else if (c < 0x20 || c == 0x7f) {
+            const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+            pep_put_bytes(out, escape, sizeof(escape));
+        } else {
+            if (c == '"' || c == '\\')
+                pep_put_u8(out, '\\');
+            pep_put_bytes(out, s.data + i, n);
+        }
+        i += n;
+    }
+    pep_put_u8(out, '"');
+}
+
+static void put_member(struct pep_buffer *out, const char *name, struct pep_span text, bool present)
+{
+    pep_put_format(out, ",\"%s\":", name);
+    if (present)
+        put_string(out, text);
+    else
+        pep_put_bytes(out, "null", 4);
+}
+
+/* RFC 3339, UTC, milliseconds. */
+static void put_time(struct pep_buffer *out, int64_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm t;
+    if (gmtime_r(&seconds, &t) == NULL)
+        memset(&t, 0, sizeof(t));
+    pep_put_format(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", t.tm_year + 1900, t.tm_mon + 1,
+                   t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(wall_ms % 1000));
+}
+
+static void put_all(struct pep_buffer *out, const struct head *h, const char *service,
+                    const struct pep_span texts[TEXTS], struct pep_span reads)
+{
+    bool has[TEXTS];
+    for (unsigned i = 0; i < TEXTS; i++)
+        has[i] = (h->present >> i & 1) != 0;
+    pep_put_format(out, "{\"id\":\"%s\",\"time\":", h->id);
+    put_time(out, h->wall_ms);
+    put_member(out, "service", pep_span_string(service), service[0] != '\0');
+    put_member(out, "trace_id", pep_span_string(h->trace_id), h->trace_id[0] != '\0');
+    put_member(out, "request_id", texts[REQUEST_ID], has[REQUEST_ID]);
+    put_member(out, "subject", texts[SUBJECT], has[SUBJECT]);
+    put_member(out, "action", texts[ACTION], has[ACTION]);
+    put_member(out, "resource", texts[RESOURCE], has[RESOURCE]);
+    pep_put_format(out, ",\"outcome\":\"%s\",\"code\":\"%s\"",
+                   pep_outcome_name((pep_outcome)h->outcome), pep_code_name((pep_code)h->code));
+    put_member(out, "rule", texts[RULE], has[RULE]);
+    put_member(out, "reason", texts[REASON], has[REASON]);
+    pep_put_format(out, ",\"epoch\":%u,\"version\":%llu,\"age_ms\":%llu,\"eval_ns\":%llu", h->epoch,
+                   (unsigned long long)h->version, (unsigned long long)h->age_ms,
+                   (unsigned long long)h->eval_ns);
+    pep_put_format(out, ",\"reads\":");
+    if (reads.size > 0)
+        pep_put_span(out, reads);
+    else
+        pep_put_format(out, h->reads_lost ? "null" : "{}");
+    if (h->reads_lost)
+        pep_put_format(out, ",\"reads_lost\":true");
+    pep_put_u8(out, '}');
+}
+
+int pep_record_write(struct pep_span packed, const char *service, struct pep_buffer *out)
+{
+    struct head head;
+    struct pep_cursor c = pep_cursor_of(packed);
+    struct pep_span texts[TEXTS];
+    pep_get_copy(&c, &head, sizeof(head));
+    for (unsigned i = 0; i < TEXTS; i++)
+        texts[i] = pep_get_bytes(&c, head.lengths[i]);
+    struct pep_span reads = pep_get_bytes(&c, head.reads);
+    if (!pep_cursor_done(&c))
+        return PEP_EFORMAT;
+    put_all(out, &head, service, texts, reads);
+    return out->failed ? PEP_ENOMEM : PEP_OK;
+}

@@ -1,0 +1,39 @@
+/*
+ * A decision record: packed on the deciding thread by copying bytes, written as JSON by the agent.
+ *
+ * Packing is what the decision pays for, so it formats nothing but the values that rules can read
+ * (pep_policy_put_reads()), which exist only while the request does. Texts that came from outside
+ * may hold anything; the writer makes valid JSON of them in every case.
+ */
+#ifndef PEP_RECORD_H
+#define PEP_RECORD_H
+
+#include "pep/core/bytes.h"
+#include "pep/core/engine.h"
+#include "pep/decision_id.h"
+
+#include "pep.h"
+
+#define PEP_TRACE_ID        32 /* hex digits */
+#define PEP_REQUEST_ID_MAX  64
+#define PEP_RECORD_TEXT_MAX 256 /* subject, action: longer ones are cut */
+
+/* What is known at the end of a decision; texts are borrowed. */
+struct pep_record {
+    int64_t wall_ms;
+    uint64_t version, age_ms, eval_ns;
+    uint32_t epoch;
+    uint8_t outcome, code;
+    char id[PEP_DECISION_ID];
+    char trace_id[PEP_TRACE_ID + 1]; /* empty without a trace */
+    const char *request_id, *subject, *action, *resource, *rule, *reason; /* NULL: none */
+};
+
+/* Appends the packed record. `request` and `policy` (both or neither) are what `reads` come from;
+ * if those do not fit, the record goes without them and says so. False: `out` is too small. */
+bool pep_record_pack(const struct pep_record *record, const struct pep_policy *policy,
+                     const struct pep_request *request, struct pep_buffer *out);
+/* Appends one line of JSON without LF. Errors: EFORMAT, ENOMEM. */
+int pep_record_write(struct pep_span packed, const char *service, struct pep_buffer *out);
+
+#endif
