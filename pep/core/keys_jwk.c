@@ -15,44 +15,17 @@
  * sees them, then written as DER by hand: two integers need no allocation. Rejected: ECDSA_SIG,
  * which accepts anything and leaves the checks to whoever comes later.
  */
-#include "keys_alg.h"
+#include "keys_jwk.h"
 
 #include "json.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define THUMBPRINT_TEXT 44 /* 43 characters and NUL */
-#define EC_DER_MAX      (3 + 2 * (3 + PEP_EC_COORDINATE_MAX))
-
-struct pep_jwk {
-    enum pep_alg alg;
-    char *kid; /* "" when the JWK has none */
-    size_t kid_size;
-    char thumbprint[THUMBPRINT_TEXT];
-    size_t signature_size;
-    uint8_t order[PEP_EC_COORDINATE_MAX]; /* n of the curve, big endian; ECDSA only */
-    EVP_PKEY *pkey;
-    EVP_MD_CTX *template;
-};
-
-struct pep_jwks {
-    struct pep_jwk *keys;
-    size_t count, ignored;
-};
-
-/* What is being read, for messages: "issuers.json: key 3". */
-struct source {
-    const char *what;
-    size_t index;
-    struct pep_error *err;
-};
-
-static int refuse(const struct source *src, int code, const char *text, const char *detail)
+int pep_jwk_refuse(const struct pep_jwk_source *src, int code, const char *text, const char *detail)
 {
     return pep_error_set(src->err, code, "%s: key %zu: %s%s", src->what, src->index + 1, text,
                          detail);
@@ -61,21 +34,21 @@ static int refuse(const struct source *src, int code, const char *text, const ch
 /* ---- members ---- */
 
 /* A base64url member of exactly one form; `out` has room for `max` bytes. */
-static int member_bytes(const struct source *src, const json_t *jwk, const char *name, uint8_t *out,
-                        size_t max, size_t *ret_size)
+static int member_bytes(const struct pep_jwk_source *src, const json_t *jwk, const char *name,
+                        uint8_t *out, size_t max, size_t *ret_size)
 {
     const json_t *v = json_object_get(jwk, name);
     if (!json_is_string(v))
-        return refuse(src, PEP_EFORMAT, "needs a string member ", name);
+        return pep_jwk_refuse(src, PEP_EFORMAT, "needs a string member ", name);
     struct pep_span text = pep_span_of(json_string_value(v), json_string_length(v));
     if (text.size == 0 || text.size > (max * 4 + 2) / 3)
-        return refuse(src, PEP_ELIMIT, "wrong length of member ", name);
+        return pep_jwk_refuse(src, PEP_ELIMIT, "wrong length of member ", name);
     uint8_t raw[PEP_RSA_BITS_MAX / 8 + 8];
     size_t size;
     if (pep_base64url_decode(text, raw, &size) != PEP_OK)
-        return refuse(src, PEP_EFORMAT, "not unpadded base64url: ", name);
+        return pep_jwk_refuse(src, PEP_EFORMAT, "not unpadded base64url: ", name);
     if (size > max)
-        return refuse(src, PEP_ELIMIT, "wrong length of member ", name);
+        return pep_jwk_refuse(src, PEP_ELIMIT, "wrong length of member ", name);
     memcpy(out, raw, size);
     *ret_size = size;
     return PEP_OK;
@@ -95,21 +68,22 @@ static int make_pkey(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **ret)
 
 /* ---- RSA ---- */
 
-static int check_rsa(const struct source *src, const BIGNUM *n, const BIGNUM *e)
+static int check_rsa(const struct pep_jwk_source *src, const BIGNUM *n, const BIGNUM *e)
 {
     int bits = BN_num_bits(n);
     if (bits < PEP_RSA_BITS_MIN || bits > PEP_RSA_BITS_MAX)
-        return refuse(src, PEP_ELIMIT, "an RSA modulus must have 2048 to 8192 bits", "");
+        return pep_jwk_refuse(src, PEP_ELIMIT, "an RSA modulus must have 2048 to 8192 bits", "");
     if (!BN_is_odd(n))
-        return refuse(src, PEP_EFORMAT, "an even RSA modulus", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "an even RSA modulus", "");
     BN_ULONG exponent = BN_num_bits(e) > 32 ? 0 : BN_get_word(e);
     if (exponent < PEP_RSA_EXPONENT_MIN || exponent > PEP_RSA_EXPONENT_MAX || exponent % 2 == 0)
-        return refuse(src, PEP_ELIMIT,
-                      "the RSA exponent must be odd, at least 65537 and below 2^32", "");
+        return pep_jwk_refuse(src, PEP_ELIMIT,
+                              "the RSA exponent must be odd, at least 65537 and below 2^32", "");
     return PEP_OK;
 }
 
-static int build_rsa(const struct source *src, const BIGNUM *n, const BIGNUM *e, EVP_PKEY **ret)
+static int build_rsa(const struct pep_jwk_source *src, const BIGNUM *n, const BIGNUM *e,
+                     EVP_PKEY **ret)
 {
     int r = n == NULL || e == NULL ? PEP_ENOMEM : check_rsa(src, n, e);
     if (r != PEP_OK)
@@ -123,7 +97,7 @@ static int build_rsa(const struct source *src, const BIGNUM *n, const BIGNUM *e,
     return r;
 }
 
-static int read_rsa(const struct source *src, const json_t *jwk, struct pep_jwk *key)
+static int read_rsa(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *key)
 {
     uint8_t modulus[PEP_RSA_BITS_MAX / 8], exponent[4];
     size_t n_size, e_size;
@@ -133,7 +107,7 @@ static int read_rsa(const struct source *src, const json_t *jwk, struct pep_jwk 
     if (r != PEP_OK)
         return r;
     if (modulus[0] == 0 || exponent[0] == 0)
-        return refuse(src, PEP_EFORMAT, "n and e must not begin with a zero byte", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "n and e must not begin with a zero byte", "");
     BIGNUM *n = BN_bin2bn(modulus, (int)n_size, NULL);
     BIGNUM *e = BN_bin2bn(exponent, (int)e_size, NULL);
     r = build_rsa(src, n, e, &key->pkey);
@@ -156,7 +130,7 @@ static int keep_order(struct pep_jwk *key, size_t coordinate)
     return r;
 }
 
-static int read_ec(const struct source *src, const json_t *jwk, struct pep_jwk *key)
+static int read_ec(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *key)
 {
     const struct pep_alg_row *row = pep_alg_row(key->alg);
     uint8_t point[1 + 2 * PEP_EC_COORDINATE_MAX] = {0x04};
@@ -167,7 +141,8 @@ static int read_ec(const struct source *src, const json_t *jwk, struct pep_jwk *
     if (r != PEP_OK)
         return r;
     if (x_size != c || y_size != c)
-        return refuse(src, PEP_EFORMAT, "x and y must be as long as the curve says: ", row->crv);
+        return pep_jwk_refuse(src, PEP_EFORMAT,
+                              "x and y must be as long as the curve says: ", row->crv);
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     r = PEP_ENOMEM;
     if (build != NULL &&
@@ -176,7 +151,7 @@ static int read_ec(const struct source *src, const json_t *jwk, struct pep_jwk *
         r = make_pkey("EC", build, &key->pkey);
     OSSL_PARAM_BLD_free(build);
     if (r == PEP_EFORMAT)
-        return refuse(src, r, "the point is not on the curve ", row->crv);
+        return pep_jwk_refuse(src, r, "the point is not on the curve ", row->crv);
     key->signature_size = 2 * c;
     return r == PEP_OK ? keep_order(key, c) : r;
 }
@@ -217,7 +192,7 @@ static bool weak_point(const uint8_t raw[PEP_ED25519_SIZE])
     return at_or_above_prime(raw);
 }
 
-static int read_okp(const struct source *src, const json_t *jwk, struct pep_jwk *key)
+static int read_okp(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *key)
 {
     uint8_t raw[PEP_ED25519_SIZE];
     size_t size;
@@ -225,9 +200,9 @@ static int read_okp(const struct source *src, const json_t *jwk, struct pep_jwk 
     if (r != PEP_OK)
         return r;
     if (size != sizeof(raw))
-        return refuse(src, PEP_EFORMAT, "an Ed25519 key has 32 bytes", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "an Ed25519 key has 32 bytes", "");
     if (weak_point(raw))
-        return refuse(src, PEP_EFORMAT, "an Ed25519 point that proves nothing", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "an Ed25519 point that proves nothing", "");
     key->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
     key->signature_size = PEP_SIGNATURE_SIZE;
     return key->pkey == NULL ? PEP_ENOMEM : PEP_OK;
@@ -254,7 +229,7 @@ static int make_thumbprint(const json_t *jwk, struct pep_jwk *key)
     uint8_t hash[PEP_SHA256_SIZE];
     int r = text.failed ? PEP_ENOMEM : pep_sha256(pep_buffer_span(&text), hash);
     pep_buffer_free(&text);
-    struct pep_buffer out = pep_buffer_of(THUMBPRINT_TEXT);
+    struct pep_buffer out = pep_buffer_of(PEP_THUMBPRINT_TEXT);
     if (r == PEP_OK)
         pep_put_base64url(&out, pep_span_of(hash, sizeof(hash)));
     if (r == PEP_OK && out.failed)
@@ -337,26 +312,26 @@ static enum use find_algorithm(const json_t *jwk, enum pep_alg *ret)
     return USE_IT;
 }
 
-static int read_kid(const struct source *src, const json_t *jwk, struct pep_jwk *key)
+static int read_kid(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *key)
 {
     const json_t *kid = json_object_get(jwk, "kid");
     if (kid != NULL && !json_is_string(kid))
-        return refuse(src, PEP_EFORMAT, "kid must be a string", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "kid must be a string", "");
     if (kid != NULL && (json_string_length(kid) == 0 || json_string_length(kid) > PEP_KID_MAX))
-        return refuse(src, PEP_ELIMIT, "kid must have 1 to 256 bytes", "");
+        return pep_jwk_refuse(src, PEP_ELIMIT, "kid must have 1 to 256 bytes", "");
     key->kid = strdup(kid == NULL ? "" : json_string_value(kid));
     key->kid_size = kid == NULL ? 0 : json_string_length(kid);
     return key->kid == NULL ? PEP_ENOMEM : PEP_OK;
 }
 
-static void clear_key(struct pep_jwk *key)
+void pep_jwk_clear(struct pep_jwk *key)
 {
     free(key->kid);
     EVP_MD_CTX_free(key->template);
     EVP_PKEY_free(key->pkey);
 }
 
-static int read_material(const struct source *src, const json_t *jwk, struct pep_jwk *key)
+static int read_material(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *key)
 {
     const struct pep_alg_row *row = pep_alg_row(key->alg);
     int r;
@@ -373,213 +348,26 @@ static int read_material(const struct source *src, const json_t *jwk, struct pep
     return r == PEP_OK ? make_template(key) : r;
 }
 
-/* PEP_OK with key->alg PEP_ALG_NONE if the key is of no use here. */
-static int read_key(const struct source *src, const json_t *jwk, struct pep_jwk *ret)
+int pep_jwk_read(const struct pep_jwk_source *src, const json_t *jwk, struct pep_jwk *ret)
 {
     if (!json_is_object(jwk))
-        return refuse(src, PEP_EFORMAT, "must be an object", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "must be an object", "");
     if (json_object_get(jwk, "d") != NULL)
-        return refuse(src, PEP_EFORMAT, "a private key; publish only its public half", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT, "a private key; publish only its public half", "");
     struct pep_jwk key = {.alg = PEP_ALG_NONE};
     enum use meant = meant_for_verifying(jwk);
     enum use use = meant == USE_IT ? find_algorithm(jwk, &key.alg) : meant;
     if (use == BROKEN)
-        return refuse(src, PEP_EFORMAT, "kty, crv, alg, use and key_ops do not fit together", "");
+        return pep_jwk_refuse(src, PEP_EFORMAT,
+                              "kty, crv, alg, use and key_ops do not fit together", "");
     int r = use == USE_IT ? read_material(src, jwk, &key) : PEP_OK;
     if (r == PEP_ENOMEM)
-        refuse(src, r, "no memory", "");
+        pep_jwk_refuse(src, r, "no memory", "");
     else if (r != PEP_OK)
-        refuse(src, r, "not a usable public key", "");
+        pep_jwk_refuse(src, r, "not a usable public key", "");
     if (r != PEP_OK)
-        clear_key(&key);
+        pep_jwk_clear(&key);
     else
         *ret = key;
     return r;
-}
-
-/* ---- the set ---- */
-
-static bool same_name(const struct pep_jwk *a, const struct pep_jwk *b)
-{
-    return a->alg == b->alg && a->kid_size == b->kid_size && a->kid_size > 0 &&
-           memcmp(a->kid, b->kid, a->kid_size) == 0;
-}
-
-static int append_key(struct pep_jwks *set, const struct source *src, struct pep_jwk *key)
-{
-    if (key->alg == PEP_ALG_NONE) {
-        set->ignored++;
-        return PEP_OK;
-    }
-    for (size_t i = 0; i < set->count; i++) {
-        if (same_name(&set->keys[i], key)) {
-            int r = refuse(src, PEP_EFORMAT, "a second key with the kid ", key->kid);
-            clear_key(key);
-            return r;
-        }
-    }
-    set->keys[set->count++] = *key;
-    return PEP_OK;
-}
-
-static int read_set(const json_t *array, const char *what, struct pep_jwks *set,
-                    struct pep_error *err)
-{
-    size_t n = json_array_size(array);
-    set->keys = calloc(n + 1, sizeof(*set->keys));
-    if (set->keys == NULL)
-        return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
-    int r = PEP_OK;
-    for (size_t i = 0; r == PEP_OK && i < n; i++) {
-        struct source src = {what, i, err};
-        struct pep_jwk key = {.alg = PEP_ALG_NONE};
-        r = read_key(&src, json_array_get(array, i), &key);
-        if (r == PEP_OK)
-            r = append_key(set, &src, &key);
-    }
-    return r;
-}
-
-int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **ret,
-                  struct pep_error *err)
-{
-    const json_t *array = json_object_get(document, "keys");
-    if (!json_is_array(array))
-        return pep_error_set(err, PEP_EFORMAT, "%s: a JWKS is {\"keys\": [...]}", what);
-    if (json_array_size(array) > PEP_JWKS_KEYS)
-        return pep_error_set(err, PEP_ELIMIT, "%s: more than %d keys", what, PEP_JWKS_KEYS);
-    struct pep_jwks *set = calloc(1, sizeof(*set));
-    if (set == NULL)
-        return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
-    ERR_set_mark();
-    int r = read_set(array, what, set, err);
-    ERR_pop_to_mark();
-    if (r != PEP_OK)
-        pep_jwks_free(set);
-    else
-        *ret = set;
-    return r;
-}
-
-void pep_jwks_free(struct pep_jwks *keys)
-{
-    if (keys == NULL)
-        return;
-    for (size_t i = 0; i < keys->count; i++)
-        clear_key(&keys->keys[i]);
-    free(keys->keys);
-    free(keys);
-}
-
-size_t pep_jwks_count(const struct pep_jwks *keys)
-{
-    return keys == NULL ? 0 : keys->count;
-}
-
-size_t pep_jwks_ignored(const struct pep_jwks *keys)
-{
-    return keys == NULL ? 0 : keys->ignored;
-}
-
-const struct pep_jwk *pep_jwks_at(const struct pep_jwks *keys, size_t i)
-{
-    return i < pep_jwks_count(keys) ? &keys->keys[i] : NULL;
-}
-
-const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pep_span *kid,
-                                    enum pep_alg alg)
-{
-    const struct pep_jwk *found = NULL;
-    if (kid != NULL && kid->size == 0)
-        return NULL;
-    for (size_t i = 0; i < pep_jwks_count(keys); i++) {
-        const struct pep_jwk *key = &keys->keys[i];
-        if (key->alg != alg)
-            continue;
-        if (kid != NULL && !pep_span_equal(*kid, pep_span_of(key->kid, key->kid_size)))
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = key;
-    }
-    return found;
-}
-
-const char *pep_jwk_thumbprint(const struct pep_jwk *key)
-{
-    return key->thumbprint;
-}
-
-const char *pep_jwk_id(const struct pep_jwk *key)
-{
-    return key->kid;
-}
-
-enum pep_alg pep_jwk_algorithm(const struct pep_jwk *key)
-{
-    return key->alg;
-}
-
-/* ---- verifying ---- */
-
-/* Appends a DER INTEGER to `out`; returns its size. */
-static size_t put_der_integer(uint8_t *out, const uint8_t *value, size_t size)
-{
-    while (size > 1 && value[0] == 0) {
-        value++;
-        size--;
-    }
-    size_t pad = value[0] >> 7;
-    out[0] = 0x02;
-    out[1] = (uint8_t)(size + pad);
-    out[2] = 0;
-    memcpy(out + 2 + pad, value, size);
-    return 2 + pad + size;
-}
-
-static bool in_range(const uint8_t *value, const uint8_t *order, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= value[i];
-    return any != 0 && memcmp(value, order, size) < 0;
-}
-
-/* r || s as DER, or 0 if either is not within 1 .. n - 1. */
-static size_t ecdsa_to_der(const struct pep_jwk *key, const uint8_t *raw, uint8_t out[EC_DER_MAX])
-{
-    size_t c = key->signature_size / 2;
-    if (!in_range(raw, key->order, c) || !in_range(raw + c, key->order, c))
-        return 0;
-    uint8_t body[EC_DER_MAX];
-    size_t size = put_der_integer(body, raw, c);
-    size += put_der_integer(body + size, raw + c, c);
-    size_t at = 0;
-    out[at++] = 0x30;
-    if (size > 127)
-        out[at++] = 0x81;
-    out[at++] = (uint8_t)size;
-    memcpy(out + at, body, size);
-    return at + size;
-}
-
-bool pep_jwk_verify(const struct pep_jwk *key, enum pep_alg alg, struct pep_span data,
-                    struct pep_span signature)
-{
-    uint8_t der[EC_DER_MAX];
-    if (key == NULL || key->alg != alg || signature.size != key->signature_size)
-        return false;
-    if (pep_alg_row(alg)->coordinate > 0) {
-        size_t size = ecdsa_to_der(key, signature.data, der);
-        if (size == 0)
-            return false;
-        signature = pep_span_of(der, size);
-    }
-    ERR_set_mark();
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool good = ctx != NULL && EVP_MD_CTX_copy_ex(ctx, key->template) == 1 &&
-                EVP_DigestVerify(ctx, signature.data, signature.size, data.data, data.size) == 1;
-    EVP_MD_CTX_free(ctx);
-    ERR_pop_to_mark();
-    return good;
 }

@@ -1,0 +1,133 @@
+/* A set of token keys: see keys.h. Looked up by comparing, not by hashing: a set has a handful of
+ * keys, and a kid is bytes to compare and nothing else, never a path, a query or a URL. */
+#include "keys_jwk.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pep_jwks {
+    struct pep_jwk *keys;
+    size_t count, ignored;
+};
+
+static bool same_name(const struct pep_jwk *a, const struct pep_jwk *b)
+{
+    return a->alg == b->alg && a->kid_size == b->kid_size && a->kid_size > 0 &&
+           memcmp(a->kid, b->kid, a->kid_size) == 0;
+}
+
+static int append_key(struct pep_jwks *set, const struct pep_jwk_source *src, struct pep_jwk *key)
+{
+    if (key->alg == PEP_ALG_NONE) {
+        set->ignored++;
+        return PEP_OK;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (same_name(&set->keys[i], key)) {
+            int r = pep_jwk_refuse(src, PEP_EFORMAT, "a second key with the kid ", key->kid);
+            pep_jwk_clear(key);
+            return r;
+        }
+    }
+    set->keys[set->count++] = *key;
+    return PEP_OK;
+}
+
+static int read_set(const json_t *array, const char *what, struct pep_jwks *set,
+                    struct pep_error *err)
+{
+    size_t n = json_array_size(array);
+    set->keys = calloc(n + 1, sizeof(*set->keys));
+    if (set->keys == NULL)
+        return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
+    int r = PEP_OK;
+    for (size_t i = 0; r == PEP_OK && i < n; i++) {
+        struct pep_jwk_source src = {what, i, err};
+        struct pep_jwk key = {.alg = PEP_ALG_NONE};
+        r = pep_jwk_read(&src, json_array_get(array, i), &key);
+        if (r == PEP_OK)
+            r = append_key(set, &src, &key);
+    }
+    return r;
+}
+
+int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **ret,
+                  struct pep_error *err)
+{
+    const json_t *array = json_object_get(document, "keys");
+    if (!json_is_array(array))
+        return pep_error_set(err, PEP_EFORMAT, "%s: a JWKS is {\"keys\": [...]}", what);
+    if (json_array_size(array) > PEP_JWKS_KEYS)
+        return pep_error_set(err, PEP_ELIMIT, "%s: more than %d keys", what, PEP_JWKS_KEYS);
+    struct pep_jwks *set = calloc(1, sizeof(*set));
+    if (set == NULL)
+        return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
+    ERR_set_mark();
+    int r = read_set(array, what, set, err);
+    ERR_pop_to_mark();
+    if (r != PEP_OK)
+        pep_jwks_free(set);
+    else
+        *ret = set;
+    return r;
+}
+
+void pep_jwks_free(struct pep_jwks *keys)
+{
+    if (keys == NULL)
+        return;
+    for (size_t i = 0; i < keys->count; i++)
+        pep_jwk_clear(&keys->keys[i]);
+    free(keys->keys);
+    free(keys);
+}
+
+size_t pep_jwks_count(const struct pep_jwks *keys)
+{
+    return keys == NULL ? 0 : keys->count;
+}
+
+size_t pep_jwks_ignored(const struct pep_jwks *keys)
+{
+    return keys == NULL ? 0 : keys->ignored;
+}
+
+const struct pep_jwk *pep_jwks_at(const struct pep_jwks *keys, size_t i)
+{
+    return i < pep_jwks_count(keys) ? &keys->keys[i] : NULL;
+}
+
+const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pep_span *kid,
+                                    enum pep_alg alg)
+{
+    const struct pep_jwk *found = NULL;
+    if (kid != NULL && kid->size == 0)
+        return NULL;
+    for (size_t i = 0; i < pep_jwks_count(keys); i++) {
+        const struct pep_jwk *key = &keys->keys[i];
+        if (key->alg != alg)
+            continue;
+        if (kid != NULL && !pep_span_equal(*kid, pep_span_of(key->kid, key->kid_size)))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = key;
+    }
+    return found;
+}
+
+const char *pep_jwk_thumbprint(const struct pep_jwk *key)
+{
+    return key->thumbprint;
+}
+
+const char *pep_jwk_id(const struct pep_jwk *key)
+{
+    return key->kid;
+}
+
+enum pep_alg pep_jwk_algorithm(const struct pep_jwk *key)
+{
+    return key->alg;
+}
