@@ -31,14 +31,22 @@ static int generate_policy_key(struct session *s, const char *name)
 int key_generate_run(struct session *s, const void *settings)
 {
     const struct key_generate_settings *o = settings;
-    if (o->use == NULL || strcmp(o->use, "policy") == 0)
-        return generate_policy_key(s, s->operands[0]);
-    return output_error(&s->out, EXIT_USAGE, "`--use %s`: no such use\n\npolicy", o->use);
+    if (o->use != NULL && strcmp(o->use, "token") == 0)
+        return key_generate_token(s, s->operands[0], o->alg);
+    if (o->use != NULL && strcmp(o->use, "policy") != 0)
+        return output_error(&s->out, EXIT_USAGE, "`--use %s`: no such use\n\npolicy or token",
+                            o->use);
+    if (o->alg != NULL)
+        return output_error(&s->out, EXIT_USAGE,
+                            "`--alg` is for token keys; policy keys are Ed25519\n\n--use token");
+    return generate_policy_key(s, s->operands[0]);
 }
 
 static const struct option_row generate_rows[] = {
     {"use", 0, "USE", OPTION_TEXT, offsetof(struct key_generate_settings, use),
-     "policy (default): signs bundles"},
+     "policy (default): signs bundles; token: signs JWTs"},
+    {"alg", 0, "ALG", OPTION_TEXT, offsetof(struct key_generate_settings, alg),
+     "of a token key: ES256 (default), RS256, EdDSA, ..."},
     OPTION_END,
 };
 const struct option_set key_generate_options = {sizeof(struct key_generate_settings),

@@ -7,6 +7,10 @@
 
 struct key_generate_settings {
     const char *use; /* NULL: "policy" */
+    const char *alg; /* of a token key; NULL: "ES256" */
 };
+
+/* key_token.c: NAME.jwk and NAME.jwks in the current folder. `algorithm` may be NULL. */
+int key_generate_token(struct session *s, const char *name, const char *algorithm);
 
 #endif

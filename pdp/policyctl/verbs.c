@@ -14,9 +14,22 @@ const struct verb verbs[] = {
     {"key generate", GROUP_TRUST, KEY_NONE, true, 1, 1, "NAME", "make a signing key",
      &key_generate_options, key_generate_run,
      "Prints the key's id. The private half is keys/NAME.key in policyctl's folder, mode 0600; it\n"
-     "is never overwritten and never sent anywhere. The first key also makes a local root."},
+     "is never overwritten and never sent anywhere. The first key also makes a local root.\n"
+     "--use token writes NAME.jwk (private, 0600) and NAME.jwks (public) into the current folder."},
     {"key list", GROUP_TRUST, KEY_NONE, true, 0, 0, "", "list the signing keys of this machine",
      NULL, key_list_run, NULL},
+    {"token verify", GROUP_TRUST, KEY_NONE, true, 1, 1, "FILE|-",
+     "verify a JWT as a service would, without the network", &token_verify_options,
+     token_verify_run, "Exit status 0 and the claims on stdout, or 7 and the reason on stderr."},
+    {"token inspect", GROUP_TRUST, KEY_NONE, true, 1, 1, "FILE|-",
+     "show what a JWT says, and what is unusual about it", &token_inspect_options,
+     token_inspect_run,
+     "Without --keys or --policy nothing is verified: anybody can write such a token."},
+    {"token sign", GROUP_TRUST, KEY_NONE, false, 0, 0, "", "sign a JWT for tests and demos",
+     &token_sign_options, token_sign_run,
+     "  policyctl token sign --key idp.jwk --claims '{\"iss\": \"https://idp.example\",\n"
+     "      \"aud\": \"billing-api\", \"sub\": \"ann\"}' --ttl 1h\n"
+     "`iat` and `exp` are filled in where absent; null leaves them out."},
     {"context add", GROUP_SELF, KEY_NONE, false, 2, 2, "NAME FILE",
      "remember a pdpd and the operator key for it", NULL, context_add_run,
      "FILE is the operator.json that pdpd writes at its first start, or `operator add` later.\n"

@@ -58,6 +58,12 @@ const char *session_operand(const struct session *s, int i);
 extern const struct option_set key_generate_options;
 int key_generate_run(struct session *s, const void *settings);
 int key_list_run(struct session *s, const void *settings);
+extern const struct option_set token_verify_options;
+int token_verify_run(struct session *s, const void *settings);
+extern const struct option_set token_inspect_options;
+int token_inspect_run(struct session *s, const void *settings);
+extern const struct option_set token_sign_options;
+int token_sign_run(struct session *s, const void *settings);
 
 /* ---- Author ---- */
 int init_run(struct session *s, const void *settings);

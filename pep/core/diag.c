@@ -54,7 +54,7 @@ static const struct pep_diag_text texts[] = {
      "`keys_max_age`, the seconds after which keys that were not renewed are no longer believed."},
     {"E410", "a key that key_thumbprints does not list",
      "`key_thumbprints` pins the keys of this issuer by their RFC 7638 SHA-256 thumbprints. Every "
-     "inline key must be in the list. `policyctl token inspect` prints a key's thumbprint."},
+     "inline key must be in the list; the message names the one that is not."},
     {"W401", "several issuers, and one of them may assert everything",
      "With two or more issuers each should say in `allow` which roles, clients, acr values and "
      "claim "
