@@ -13,8 +13,22 @@
 #define MESSAGE_MAX 1024
 #define WORD_MAX    64 /* longest name that a suggestion is made for */
 
-/* E1xx W1xx: files and the bundle; E2xx W2xx: rules; E3xx W3xx: schema; E4xx W4xx: issuers.json. */
+/* E0xx: the repository; E1xx: heads and names; E2xx: what Lua code may do; E3xx: schema; E4xx,
+ * W4xx: issuers.json; E5xx: tests; W3xx: likely mistakes; N3xx: facts to know. */
 static const struct pep_diag_text texts[] = {
+    {"E001", "the repository cannot be read",
+     "bundle.json, a file's name, size or place is not as a policy repository needs it. The "
+     "message names the file. `policyctl init DIR` writes a folder that is right, to compare "
+     "with."},
+    {"E120", "the subject has no such attribute",
+     "With `claims` in schema.lua, `sub` has exactly the names that are declared there, and "
+     "`token_roles`. Any other name reads as nil for ever, so the condition does not do what it "
+     "says. Correct the name, or declare the claim:\n\n    claims { tenant = { from = \"tenant\", "
+     "type = \"string\" } }"},
+    {"E121", "the resource has no such attribute",
+     "`res` has `type`, `id`, the segments that the type's id template names, and the attributes "
+     "under `attrs`. No type that this rule covers declares the name. Correct it, or declare "
+     "it:\n\n    resource \"invoice\" { ..., attrs = { owner = \"string?\" } }"},
     {"E401", "issuers.json cannot be read",
      "issuers.json must be a JSON array of objects, one for each issuer, at most 64. Duplicate "
      "members, NUL bytes and text behind the array are refused, because two programs could read "
@@ -55,6 +69,48 @@ static const struct pep_diag_text texts[] = {
     {"E410", "a key that key_thumbprints does not list",
      "`key_thumbprints` pins the keys of this issuer by their RFC 7638 SHA-256 thumbprints. Every "
      "inline key must be in the list; the message names the one that is not."},
+    {"E501", "a test file is not Lua",
+     "The file does not parse. The message is the Lua compiler's."},
+    {"E502", "a test is not written right",
+     "token, test, matrix and invariant take a table with fixed names:\n\n    test \"own tenant "
+     "only\" { as = ann, action = \"read\", resource = \"invoice:acme/1\",\n      with = { amount "
+     "= 5 }, at = \"09:00Z\", expect = \"deny\", by = \"tenant.isolation\" }"},
+    {"E503", "`by` names nothing",
+     "`by` is the id of the rule that must decide, or a code: allowed not_granted denied challenge "
+     "obligation bad_token bad_request unknown fault. A name that is neither could never match, so "
+     "the test would always fail."},
+    {"N304", "a deny or challenge for every request",
+     "A rule with action \"*\" and resource \"*\" is a candidate of every request and costs a "
+     "little each time. For a guard rail that is right; this note only lists them."},
+    {"N305", "an action that no rule can allow",
+     "The schema declares the action, and no allow rule covers it, so that every request for it is "
+     "denied. That can be meant. If not, a rule is missing, or names the action or type wrongly."},
+    {"W301", "no schema",
+     "Without schema.lua any name is accepted, and a misspelt one reads as nil: `sub.tennant` "
+     "would never match. Declare claims, roles, resource types and actions; `policyctl init` "
+     "writes an example. --strict refuses a policy without a schema."},
+    {"W302", "a deny or challenge without a reason",
+     "The reason is what the caller, the log and the next author see. Write one sentence that may "
+     "be shown to the caller."},
+    {"W303", "a deny or challenge names a role that others include",
+     "Role heads are closed over the hierarchy: whoever has a role that includes this one is "
+     "meant, too. A deny for `viewer` also hits every `manager`. If only the role in the token "
+     "counts, ask for `sub.token_roles` in a function."},
+    {"W304", "an allow for every request",
+     "An allow with action \"*\" and resource \"*\" also allows what is added later. Name the "
+     "types and actions that it is for."},
+    {"W306", "a data file that nobody reads",
+     "No rule or module has data \"name\" for this file. It is shipped with every bundle all the "
+     "same. Delete it, or read it."},
+    {"W307", "a module that nobody requires",
+     "No rule or module has require \"lib.name\" for this file. Delete it, or use it."},
+    {"W310", "two absent values are equal",
+     "In Lua `nil == nil` is true: `sub.tenant == res.tenant` holds for a caller without a tenant "
+     "and a resource without one. Write same(sub.tenant, res.tenant), which is false when either "
+     "is absent."},
+    {"W320", "an allow that changes nothing",
+     "Wherever this rule's head holds, another allow without a function already allows. One of the "
+     "two is too wide or superfluous."},
     {"W401", "several issuers, and one of them may assert everything",
      "With two or more issuers each should say in `allow` which roles, clients, acr values and "
      "claim "

@@ -166,6 +166,20 @@ static void check_unused(const struct check *c)
     }
 }
 
+bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
+                             const char *included)
+{
+    uint32_t a = pep_names_find(&policy->roles, pep_span_string(role));
+    uint32_t b = pep_names_find(&policy->roles, pep_span_string(included));
+    if (a == PEP_NONE || b == PEP_NONE || a >= policy->schema.role_count)
+        return strcmp(role, included) == 0;
+    for (size_t i = 0; i < policy->schema.roles[a].closure_count; i++) {
+        if (policy->schema.roles[a].closure[i] == b)
+            return true;
+    }
+    return a == b;
+}
+
 /* ---- the entry ---- */
 
 static void (*const checks[])(const struct check *) = {

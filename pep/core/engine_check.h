@@ -19,4 +19,8 @@
 int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err);
 
+/* True if whoever has `role` has `included` as well, by this policy's hierarchy. */
+bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
+                             const char *included);
+
 #endif

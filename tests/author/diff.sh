@@ -1,0 +1,37 @@
+#!/bin/sh
+# diff in words of rules: each kind of change, and none where only layout and comments differ.
+. "$(dirname "$0")/kit.sh"
+cp -r "$source/policies" "$work/a"
+cp -r "$source/policies" "$work/b"
+run 0 "equal" "$policyctl" diff -e "$work/a" "$work/b"
+sed -i 's/^allow/-- a remark\nallow/; s/  same     =/  same =/' "$work/b"/policies/*.lua
+run 0 "layout" "$policyctl" diff -e "$work/a" "$work/b"
+
+change() { # CODE NAME FILE SED TEXT...
+    name=$1 file=$2 script=$3
+    shift 3
+    rm -rf "$work/b"
+    cp -r "$source/policies" "$work/b"
+    sed -i "$script" "$work/b/$file"
+    run 5 "$name" "$policyctl" diff -e "$work/a" "$work/b"
+    for text in "$@"; do has "$name" out "$text"; done
+}
+change "role widened" policies/invoice.lua '/invoice.create/,/^}/s/"accountant"/"viewer"/' \
+    "invoice.create" "widened" "roles: accountant -> viewer"
+change "role narrowed" policies/invoice.lua '/invoice.create/,/^}/s/"accountant"/"manager"/' "narrowed"
+change "action added" policies/invoice.lua 's/{ "read", "list" }/{ "read", "list", "delete" }/' "widened"
+change "scope added" policies/ledger.lua 's/"ledger:append"/{ "ledger:append", "x" }/' "narrowed"
+change "rule removed" policies/doc.lua '/doc.handbook/,/^}/d' "- allow" "doc.handbook" "removed"
+change "rule added" policies/doc.lua '$a allow "doc.new" { action = "read", resource = "doc", roles = "manager", same = "tenant" }' \
+    "+ allow" "doc.new"
+change "condition" policies/invoice.lua 's/<= 300/<= 600/' "invoice.approve.fresh-mfa" "condition: changed"
+change "condition removed" policies/ledger.lua '/unless/,/end,/d' "widened" "condition: removed"
+change "reason" policies/doc.lua 's/owners have full control/owners/' "reason: owners have full control -> owners"
+change "data" data/limits.json 's/10000/20000/' "data/limits.json" "acme.approve_max: 10000 -> 20000"
+change "module" lib/hours.lua 's/18:00/19:00/' "lib/hours.lua"
+change "schema" schema.lua 's/auditor    = { "viewer" }/auditor    = {}/' "schema.lua"
+run 0 "without -e" "$policyctl" diff "$work/a" "$work/b"
+run 5 "json" "$policyctl" diff -e -o json "$work/a" "$work/b"
+has "json" out '"changes"'
+run 3 "broken" "$policyctl" diff "$work/a" "$source/tests/cases/check/E001/bad"
+finish

@@ -1,0 +1,67 @@
+#!/bin/sh
+# `policyctl test`: failures say why, exit codes, coverage, bad test files, JSON.
+. "$(dirname "$0")/kit.sh"
+repo=$work/repo
+"$policyctl" init "$repo" 2>/dev/null
+
+run 0 "starter" "$policyctl" test "$repo" --cover
+has "starter" out "11 passed, 0 failed"
+has "cover" out "rules seen both ways: 1 of 1 (100%)"
+
+cat >"$repo/tests/more_test.lua" <<'LUA'
+local vic = token { sub = "u-vic", tenant = "acme", roles = { "viewer" } }
+test "viewers delete" { as = vic, action = "delete", resource = "invoice:acme/1", expect = "allow" }
+test "right outcome, wrong rule" { as = vic, action = "read", resource = "invoice:globex/1",
+  expect = "deny", by = "invoice.read" }
+LUA
+run 4 "failing" "$policyctl" test "$repo"
+has "failing" out "FAIL  viewers delete"
+has "failing" out "tests/more_test.lua:2"
+has "failing" out "u-vic delete invoice:acme/1"
+has "failing" out "expected allow, got deny by not_granted"
+has "failing" out "expected deny by invoice.read, got deny by not_granted"
+has "failing" out "same:"
+run 0 "closing line" test "$(tail -n 1 "$work/out")" = "11 passed, 2 failed"
+run 4 "json" "$policyctl" test "$repo" -o json
+has "json" out '"passed": 11'
+has "json" out '"failed": 2'
+has "json" out '"explain"'
+
+# An invariant that does not hold, and one that fails.
+cat >"$repo/tests/more_test.lua" <<'LUA'
+invariant "nobody reads" { when = function(_, _, _, decision) return not decision.allowed end }
+invariant "not a boolean" { when = function() return 1 end }
+LUA
+run 4 "invariants" "$policyctl" test "$repo"
+has "invariants" out "nobody reads, broken by: reading invoices"
+has "invariants" out "must return true or false"
+run 0 "invariants count" test "$(tail -n 1 "$work/out")" = "11 passed, 2 failed"
+
+# Coverage as a gate.
+cat >"$repo/tests/more_test.lua" <<'LUA'
+LUA
+cat >>"$repo/policies/invoice.lua" <<'LUA'
+deny "invoice.never" { action = "delete", resource = "invoice", reason = "never",
+  when = function(_, res) return res.number == "0" end }
+LUA
+run 4 "min cover" "$policyctl" test "$repo" --min-cover 100
+has "min cover" out "<- never applied"
+run 0 "lower bar" "$policyctl" test "$repo" --min-cover 50
+
+# Test files that are wrong.
+bad() {
+    printf '%s\n' "$2" >"$repo/tests/more_test.lua"
+    run 3 "$1" "$policyctl" test "$repo"
+    has "$1" err "$3"
+}
+bad "no token" 'test "x" { as = "ann", action = "read", resource = "invoice:a/1", expect = "deny" }' "must be a token"
+bad "unknown key" 'test "x" { as = token { sub = "a" }, acton = "read" }' "did you mean \`action\`"
+bad "unknown outcome" 'test "x" { as = token { sub = "a" }, action = "read", resource = "i:a", expect = "no" }' "not an outcome"
+bad "time" 'test "x" { as = token { sub = "a" }, action = "read", resource = "i:a", expect = "deny", at = "9:00" }' "\`at\`"
+bad "no body" 'test "x"' "has no { ... }"
+bad "matrix width" 'matrix "x" { resource = "i:a", { "as", "read" }, { token { sub = "a" }, "deny", "deny" } }' "row 2 has 3"
+bad "endless" 'while true do end' "runs too long"
+bad "memory" 'local t = {} for i = 1, 1e9 do t[i] = { i } end' "too"
+bad "no files" 'os.remove("x")' "os"
+bad "function as claim" 'token { sub = print }' ""
+finish

@@ -1,0 +1,2 @@
+local ann = token { sub = "ann" }
+assert(ann)

@@ -1,0 +1,2 @@
+local ann = token { sub = "ann", roles = { "viewer" }, tenant = "acme" }
+test "own" { as = ann, action = "read", resource = "invoice:acme/1", expect = "allow", by = "invoice.raed" }

@@ -1,0 +1,1 @@
+allow "s" { action = "shred", resource = "invoice", roles = "manager", same = "tenant", reason = "x" }

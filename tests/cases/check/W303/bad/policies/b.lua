@@ -1,0 +1,4 @@
+deny "d" {
+  action = "read", resource = "invoice", reason = "x", roles = "viewer",
+  when = function(_, res) return res.amount == 13 end,
+}

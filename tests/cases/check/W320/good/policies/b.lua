@@ -1,0 +1,1 @@
+allow "b" { action = "read", resource = "invoice:acme/*", roles = "manager", reason = "x" }

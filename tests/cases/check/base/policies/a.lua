@@ -1,0 +1,3 @@
+allow "invoice.read" {
+  action = "read", resource = "invoice", roles = "viewer", same = "tenant", reason = "viewers read",
+}
