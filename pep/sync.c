@@ -161,7 +161,10 @@ void pep_sync_prove(struct pep_sync *s, struct pep_moment at)
     s->memory.proof = at;
     pep_sync_emit(s, PEP_ACTION_PROOF, 0, NULL);
     int64_t behind = at.wall_ms - s->proof_saved;
-    if (behind >= (int64_t)s->options.save_proof_ms || behind < 0) {
+    int64_t most = (int64_t)pep_manifest_max_stale(pep_bundle_manifest(s->running)) * 250;
+    if (most > s->options.save_proof_ms || most == 0)
+        most = s->options.save_proof_ms;
+    if (behind >= most || behind < 0) {
         s->proof_saved = at.wall_ms;
         pep_sync_emit(s, PEP_ACTION_SAVE, 0, NULL);
     }

@@ -128,6 +128,7 @@ const struct pep_bundle *pep_sync_incoming(const struct pep_sync *s);
 const struct pep_bundle *pep_sync_running(const struct pep_sync *s);  /* NULL: none */
 const struct pep_bundle *pep_sync_fallback(const struct pep_sync *s); /* the final bundle beside a
                                                                          provisional running one */
+struct pep_moment pep_sync_asked(const struct pep_sync *s); /* when the last question was made */
 const struct pep_memory *pep_sync_memory(const struct pep_sync *s);
 const struct pep_root *pep_sync_root(const struct pep_sync *s);
 /* Root documents followed since pep_sync_new(), oldest first, for the cache. */

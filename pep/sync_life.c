@@ -144,6 +144,11 @@ const struct pep_bundle *pep_sync_fallback(const struct pep_sync *s)
     return s->fallback;
 }
 
+struct pep_moment pep_sync_asked(const struct pep_sync *s)
+{
+    return s->asked;
+}
+
 const struct pep_memory *pep_sync_memory(const struct pep_sync *s)
 {
     return &s->memory;
