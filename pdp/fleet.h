@@ -1,0 +1,21 @@
+/*
+ * What the services say about themselves: for each client the last report of each of its processes.
+ * Kept in memory only; a restart asks nobody, the next fetch of each client fills it again. A
+ * report is an untrusted claim by the client that sent it, about that client alone.
+ */
+#ifndef PDP_FLEET_H
+#define PDP_FLEET_H
+
+#include "registry.h"
+
+#define FLEET_REPORTERS 16 /* processes that share one identity; the one silent longest gives way \
+                            */
+
+/* Takes the report that came with a fetch at `now_ms` (Unix milliseconds). Errors: ENOMEM. */
+int fleet_report(struct client *client, const struct pep_fetch *fetch, int64_t now_ms);
+void fleet_forget(struct client *client);
+/* Appends one object per reporter of this client to a JSON array, as `policyctl status` prints
+ * them; a client that never reported is one object with state "UNSEEN". 0, or PEP_ENOMEM. */
+int fleet_put_status(const struct client *client, int64_t now_ms, json_t *services);
+
+#endif
