@@ -90,20 +90,13 @@ int config_names(const char *below, const char *suffix, struct name_list *ret,
 
 /* ---- contexts ---- */
 
-static bool z85_shaped(const char *text)
-{
-    static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   ".-:+=^!/*?&<>()[]{}@%$#";
-    return strlen(text) == PEP_Z85_SIZE && strspn(text, alphabet) == PEP_Z85_SIZE;
-}
-
 static int read_key(const json_t *object, const char *member, const char *what, char *out,
                     struct pep_error *err)
 {
     const char *text = pep_json_text(object, member, PEP_Z85_SIZE, what, err);
     if (text == NULL)
         return err->code;
-    if (!z85_shaped(text))
+    if (!pep_z85_key_valid(pep_span_string(text)))
         return pep_error_set(err, PEP_EFORMAT, "%s: `%s` is not a CURVE key in Z85", what, member);
     memcpy(out, text, PEP_Z85_SIZE + 1);
     return PEP_OK;

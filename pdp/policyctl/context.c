@@ -1,14 +1,26 @@
 /* context add, list, use: which pdpd, and with which operator key. See config.h for the files. */
-#include "config.h"
 #include "disk.h"
+#include "keyring.h"
 
 #include "pep/core/crypto.h"
+#include "pep/core/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OPERATOR_FILE_MAX (64 * 1024)
+
+struct context_add_settings {
+    const char *root;
+};
+
+static const struct option_row add_rows[] = {
+    {"root", 0, "FILE", OPTION_TEXT, offsetof(struct context_add_settings, root),
+     "the root document that its services trust (policyctl root show --envelope)"},
+    OPTION_END,
+};
+const struct option_set context_add_options = {sizeof(struct context_add_settings), add_rows};
 
 static int store(const struct context *c, struct pep_span bytes, struct pep_error *err)
 {
@@ -19,23 +31,65 @@ static int store(const struct context *c, struct pep_span bytes, struct pep_erro
     return rc != PEP_OK ? rc : disk_create(path, 0600, bytes, err);
 }
 
-static int add(struct session *s, const char *name, const char *file, struct pep_error *err)
+/* The root beside the context: from --root, or from inside the file, as `operator add` writes it.
+ * *ret stays NULL if there is none. */
+static int find_root(const char *file, struct pep_span context, struct pep_root **ret,
+                     struct pep_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    json_t *object = NULL;
+    int rc = PEP_OK;
+    if (file != NULL) {
+        rc = disk_read(file, PEP_ROOT_MAX, &bytes, &size, err);
+        while (rc == PEP_OK && size > 0 && bytes[size - 1] == '\n')
+            size--;
+        if (rc == PEP_OK)
+            rc = pep_root_open(pep_span_of(bytes, size), NULL, ret, err);
+        free(bytes);
+        return rc;
+    }
+    rc = pep_json_parse(context, OPERATOR_FILE_MAX, "operator file", &object, err);
+    const json_t *root = json_object_get(object, "root");
+    if (rc == PEP_OK && json_is_string(root))
+        rc = pep_root_open(pep_span_of(json_string_value(root), json_string_length(root)), NULL,
+                           ret, err);
+    json_decref(object);
+    return rc;
+}
+
+static int store_all(const struct context *c, struct pep_span bytes, const struct pep_root *root,
+                     struct pep_error *err)
+{
+    if (root != NULL && !pep_root_has_server(root, c->server_key))
+        return pep_error_set(err, PEP_EINVAL, "the root does not name this pdpd's server key");
+    int rc = store(c, bytes, err);
+    if (rc == PEP_OK && root != NULL)
+        rc = keyring_pin_root(c->name, root, true, err);
+    return rc;
+}
+
+static int add(struct session *s, const char *name, const char *file, const char *root_file,
+               struct pep_error *err)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
     struct context c;
+    struct pep_root *root = NULL;
     int rc = disk_read(file, OPERATOR_FILE_MAX, &bytes, &size, err);
     if (rc != PEP_OK)
         return rc;
     rc = context_read(pep_span_of(bytes, size), name, file, &c, err);
-    if (rc == PEP_OK) {
-        rc = store(&c, pep_span_of(bytes, size), err);
-        context_wipe(&c);
-    }
+    if (rc == PEP_OK)
+        rc = find_root(root_file, pep_span_of(bytes, size), &root, err);
+    if (rc == PEP_OK)
+        rc = store_all(&c, pep_span_of(bytes, size), root, err);
+    pep_root_free(root);
     pep_wipe(bytes, size);
     free(bytes);
     if (rc != PEP_OK)
         return rc;
+    context_wipe(&c);
     char current[NAME_LONGEST + 1];
     bool first = context_current(current, NULL) != PEP_OK;
     if (first)
@@ -48,7 +102,7 @@ static int add(struct session *s, const char *name, const char *file, struct pep
 
 int context_add_run(struct session *s, const void *settings)
 {
-    (void)settings;
+    const struct context_add_settings *o = settings;
     const char *name = s->operands[0];
     struct pep_error err = PEP_ERROR_INIT;
     if (!name_valid(name))
@@ -56,7 +110,7 @@ int context_add_run(struct session *s, const void *settings)
                             "`%s` is not a name for a context\n\n"
                             "small letters, digits, `.`, `-` and `_`, at most %d",
                             name, NAME_LONGEST);
-    int rc = add(s, name, s->operands[1], &err);
+    int rc = add(s, name, s->operands[1], o->root, &err);
     if (rc == PEP_ECONFLICT)
         return output_error(&s->out, EXIT_FAILED,
                             "there is a context `%s` already\n%s\nchoose another name", name,

@@ -44,6 +44,8 @@ int keyring_context_root(const char *context, struct pep_root **ret, struct pep_
 /* Pins `root` for a context. `replace`: it follows the one that is pinned. */
 int keyring_pin_root(const char *context, const struct pep_root *root, bool replace,
                      struct pep_error *err);
+/* Takes a pin back that pdpd refused. */
+void keyring_unpin_root(const char *context);
 
 /* The key to sign policies with under `root`: the one called `wanted`, or, if that is NULL, the
  * only one of the keyring that the root names for policies; if there are several, the one called

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOCAL_SECONDS ((int64_t)3653 * 86400)
 
@@ -69,6 +70,13 @@ int keyring_pin_root(const char *context, const struct pep_root *root, bool repl
     if (rc == PEP_OK)
         rc = config_path(path, err, "contexts/%s.root.json", context);
     return rc != PEP_OK ? rc : store_root(path, root, replace, err);
+}
+
+void keyring_unpin_root(const char *context)
+{
+    char path[CONFIG_PATH];
+    if (config_path(path, NULL, "contexts/%s.root.json", context) == PEP_OK)
+        unlink(path);
 }
 
 static int add_key(struct pep_root_draft *draft, const char *name, struct pep_error *err)
@@ -161,7 +169,7 @@ int keyring_sign_bundle(const struct pep_private_key *key, const struct pep_mani
                         const struct pep_files *files, struct pep_buffer *out,
                         struct pep_error *err)
 {
-    struct pep_buffer payload = pep_buffer_of(PEP_ENVELOPE_MAX);
+    struct pep_buffer payload = pep_buffer_of(PEP_PAYLOAD_MAX);
     int rc = pep_manifest_write(draft, files, &payload, err);
     if (rc == PEP_OK)
         rc = pep_envelope_sign(PEP_TYPE_BUNDLE, pep_buffer_span(&payload), &key, 1, out);

@@ -54,7 +54,33 @@ const struct verb *verb_find(const char *name);
 /* Operand `i`, or NULL if it was not given. */
 const char *session_operand(const struct session *s, int i);
 
+/* ---- Ship ---- */
+extern const struct option_set build_options, push_options, rollback_options, history_options;
+int build_run(struct session *s, const void *settings);
+int push_run(struct session *s, const void *settings);
+int rollback_run(struct session *s, const void *settings);
+int history_run(struct session *s, const void *settings);
+
+/* ---- Run ---- */
+extern const struct option_set status_options;
+int status_run(struct session *s, const void *settings);
+int doctor_run(struct session *s, const void *settings);
+
 /* ---- Trust ---- */
+extern const struct option_set root_init_options, root_show_options;
+int root_init_run(struct session *s, const void *settings);
+int root_show_run(struct session *s, const void *settings);
+extern const struct option_set service_enrol_options, service_join_options, service_revoke_options;
+int service_enrol_run(struct session *s, const void *settings);
+int service_join_run(struct session *s, const void *settings);
+int service_list_run(struct session *s, const void *settings);
+int service_revoke_run(struct session *s, const void *settings);
+int service_suspend_run(struct session *s, const void *settings);
+int service_resume_run(struct session *s, const void *settings);
+extern const struct option_set operator_add_options;
+int operator_add_run(struct session *s, const void *settings);
+int operator_list_run(struct session *s, const void *settings);
+int operator_revoke_run(struct session *s, const void *settings);
 extern const struct option_set key_generate_options;
 int key_generate_run(struct session *s, const void *settings);
 int key_list_run(struct session *s, const void *settings);
@@ -72,6 +98,7 @@ int explain_run(struct session *s, const void *settings);
 /* ---- Self ---- */
 int version_run(struct session *s, const void *settings);
 int completion_run(struct session *s, const void *settings);
+extern const struct option_set context_add_options;
 int context_add_run(struct session *s, const void *settings);
 int context_list_run(struct session *s, const void *settings);
 int context_use_run(struct session *s, const void *settings);
