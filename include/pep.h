@@ -281,8 +281,9 @@ typedef struct pep_options {
 /* ---- life --------------------------------------------------------------------------------- */
 
 /* Checks the options, reads identity and cache, starts the thread. Never waits for the network.
- * Strings are copied. On failure *ret is untouched and `errtext` (may be NULL) says what and where.
- * Errors: EINVAL, ENOMEM, EIO, EFORMAT, ESIGNATURE, ELUA. */
+ * Strings are copied. On failure *ret is untouched and pep_open_error() says what and where.
+ * Errors: EINVAL, ENOMEM, EIO, ENOTFOUND, EFORMAT, ESIGNATURE, ELUA; in PEP_FILE mode also what the
+ * bundle is refused with (EPOLICY, ELIMIT, ...): nothing would mend it by waiting. */
 PEP_API PEP_NODISCARD pep_err pep_open(const pep_options *options, pep **ret);
 
 /* The text of the last pep_open() or pep_enrol() failure on this thread; valid until the next. */

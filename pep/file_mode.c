@@ -9,16 +9,13 @@
  * A new bundle must be the same bundle and not older; a new root must continue the one in use. What
  * fails is reported and leaves the running policy alone.
  */
+#include "pep/disk.h"
 #include "pep/handle.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <syslog.h>
-#include <unistd.h>
 
 #define LOOK_MS 250
 
@@ -55,43 +52,21 @@ static bool same(const struct seen *a, const struct seen *b)
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static int read_all(int fd, const char *path, size_t max, struct pep_buffer *out,
-                    struct pep_error *err)
+static int read_file(const char *path, size_t max, struct pep_span *ret, struct pep_error *err)
 {
-    uint8_t part[16 * 1024];
-    ssize_t n;
-    while ((n = read(fd, part, sizeof(part))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return pep_error_set(err, PEP_EIO, "%s: %s", path, strerror(errno));
-        if ((size_t)n > max - out->size)
-            return pep_error_set(err, PEP_ELIMIT, "%s: larger than %zu bytes", path, max);
-        pep_put_bytes(out, part, (size_t)n);
-        if (out->failed)
-            return pep_error_set(err, PEP_ENOMEM, "%s: no memory", path);
-    }
-    return PEP_OK;
-}
-
-static int read_file(const char *path, size_t max, struct pep_buffer *ret, struct pep_error *err)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return pep_error_set(err, PEP_EIO, "%s: %s", path, strerror(errno));
-    struct pep_buffer bytes = pep_buffer_of(max);
-    int r = PEP_OK;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        r = pep_error_set(err, PEP_EIO, "%s: not a regular file", path);
-    r = r != PEP_OK ? r : read_all(fd, path, max, &bytes, err);
-    close(fd);
-    if (r != PEP_OK) {
-        pep_buffer_free(&bytes);
-        return r;
-    }
-    *ret = bytes;
-    return PEP_OK;
+    char folder[PEP_DISK_PATH];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+    if (slash == NULL)
+        return pep_disk_read(".", path, max, ret, err);
+    if (n == 0)
+        return pep_disk_read("/", slash + 1, max, ret, err);
+    if (n >= sizeof(folder))
+        return pep_error_set(err, PEP_ELIMIT, "%.64s...: a longer path than %zu bytes", path,
+                             sizeof(folder) - 1);
+    memcpy(folder, path, n);
+    folder[n] = '\0';
+    return pep_disk_read(folder, slash + 1, max, ret, err);
 }
 
 /* Says which file a message of the core is about. */
@@ -112,14 +87,14 @@ static bool continues(const struct pep_root *old, const struct pep_root *next)
 static int load_root(struct pep *p, struct pep_error *err)
 {
     const char *path = p->settings.root_file;
-    struct pep_buffer bytes;
+    struct pep_span bytes;
     struct pep_root *next = NULL;
     struct pep_error inner = PEP_ERROR_INIT;
     int r = read_file(path, PEP_ROOT_MAX, &bytes, err);
     if (r != PEP_OK)
         return r;
-    r = pep_root_open(pep_buffer_span(&bytes), NULL, &next, &inner);
-    pep_buffer_free(&bytes);
+    r = pep_root_open(bytes, NULL, &next, &inner);
+    pep_disk_free(bytes);
     if (r != PEP_OK)
         return about(path, &inner, err);
     struct pep_root *old = p->watched->root;
@@ -164,14 +139,13 @@ static int load_bundle(struct pep *p, bool anew, struct pep_error *err)
     const char *path = p->settings.bundle_file;
     struct pep_moment now = pep_moment_now();
     struct pep_error inner = PEP_ERROR_INIT;
-    struct pep_buffer bytes;
+    struct pep_span bytes;
     struct pep_bundle *bundle = NULL;
     int r = read_file(path, PEP_BUNDLE_FILE_MAX, &bytes, err);
     if (r != PEP_OK)
         return r;
-    r = pep_bundle_open(pep_buffer_span(&bytes), p->watched->root, now.wall_ms / 1000, &bundle,
-                        &inner);
-    pep_buffer_free(&bytes);
+    r = pep_bundle_open(bytes, p->watched->root, now.wall_ms / 1000, &bundle, &inner);
+    pep_disk_free(bytes);
     if (r != PEP_OK)
         return about(path, &inner, err);
     const struct pep_manifest *m = pep_bundle_manifest(bundle);
