@@ -1,7 +1,8 @@
 /*
- * JSON from outside, read strictly, over jansson: no NUL bytes, no duplicate members, no text behind
- * the value, bounded size and depth. jansson 2.14 alone accepts a raw NUL behind an integer, keeps
- * the last of two equal members and nests to 2047; each of these has carried an attack.
+ * JSON from outside, read strictly into jansson's values: an object or array, no NUL bytes (raw or
+ * escaped), no duplicate members, no text behind the value, bounded size and depth. jansson's own
+ * reader accepts a raw NUL behind an integer, keeps the last of two equal members, nests to 2047, and
+ * is not safe when memory runs out (see json_read.c).
  */
 #ifndef PEP_CORE_JSON_H
 #define PEP_CORE_JSON_H

@@ -131,8 +131,8 @@ static int read_key(const char *id, const json_t *object, struct named_key *ret,
     if (r == PEP_OK && (*name == '\0' || !is_printable(name)))
         r = pep_error_set(err, PEP_EFORMAT, "root key %.16s: `name` is empty or has control bytes",
                           id);
-    if (r == PEP_OK)
-        r = pep_public_key_from_raw(raw, &ret->key);
+    if (r == PEP_OK && pep_public_key_from_raw(raw, &ret->key) != PEP_OK)
+        r = pep_error_set(err, PEP_ENOMEM, "root: no memory");
     if (r == PEP_OK && strcmp(ret->key.id, id) != 0)
         r = pep_error_set(err, PEP_EFORMAT, "root key %.16s: the id is not the key's SHA-256", id);
     if (r == PEP_OK)
