@@ -115,7 +115,8 @@ int release_push(struct session *s, struct remote *r, const struct release *rele
     if (rc != EXIT_OK)
         return rc;
     if (!reply_good(&reply)) {
-        show(s, release, "refused");
+        if (s->out.format == OUTPUT_JSON)
+            show(s, release, "refused");
         rc = reply_refused(r, &reply);
     } else {
         const char *digest = json_string_value(json_object_get(reply.json, "digest"));
