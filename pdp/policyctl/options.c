@@ -31,6 +31,7 @@ struct rows {
     void *settings[ROWS_MAX];
     size_t count;
     struct option longs[ROWS_MAX + 1];
+    size_t long_count;
     char letters[2 * ROWS_MAX + 4];
 };
 
@@ -43,25 +44,27 @@ static bool hidden(const struct rows *all, const struct option_row *row)
     return false;
 }
 
+/* A name or a letter that is taken is left out; the other one of the row still works. */
+static void add_row(struct rows *all, const struct option_row *r, void *settings)
+{
+    size_t n = strlen(all->letters);
+    if (!hidden(all, r))
+        all->longs[all->long_count++] =
+            (struct option){r->name, r->argument == NULL ? no_argument : required_argument, NULL,
+                            ROW_VALUE + (int)all->count};
+    if (r->letter != 0 && strchr(all->letters, r->letter) == NULL)
+        snprintf(all->letters + n, sizeof(all->letters) - n, "%c%s", r->letter,
+                 r->argument == NULL ? "" : ":");
+    all->row[all->count] = r;
+    all->settings[all->count++] = settings;
+}
+
 static void add_rows(struct rows *all, const struct option_set *set, void *settings)
 {
     if (set == NULL)
         return;
-    size_t before = all->count;
-    for (const struct option_row *r = set->rows; r->name != NULL && all->count < ROWS_MAX; r++) {
-        if (before > 0 && hidden(all, r))
-            continue;
-        all->row[all->count] = r;
-        all->settings[all->count] = settings;
-        all->longs[all->count] =
-            (struct option){r->name, r->argument == NULL ? no_argument : required_argument, NULL,
-                            ROW_VALUE + (int)all->count};
-        all->count++;
-        size_t n = strlen(all->letters);
-        if (r->letter != 0 && strchr(all->letters, r->letter) == NULL)
-            snprintf(all->letters + n, sizeof(all->letters) - n, "%c%s", r->letter,
-                     r->argument == NULL ? "" : ":");
-    }
+    for (const struct option_row *r = set->rows; r->name != NULL && all->count < ROWS_MAX; r++)
+        add_row(all, r, settings);
 }
 
 static size_t row_of(const struct rows *all, int value)

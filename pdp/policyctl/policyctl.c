@@ -16,23 +16,36 @@
 
 /* ---- help ---- */
 
-static void show_options(const struct option_set *set, const struct option_set *above, bool data)
+/* Whether a verb's own rows use this name or letter already. */
+static bool taken(const struct option_set *own, const char *name, char letter)
+{
+    for (const struct option_row *r = own == NULL ? NULL : own->rows; r != NULL && r->name != NULL;
+         r++) {
+        if ((name != NULL && strcmp(r->name, name) == 0) || (letter != 0 && r->letter == letter))
+            return true;
+    }
+    return false;
+}
+
+static void show_option(const struct option_row *r, bool name, bool letter)
+{
+    char left[64];
+    snprintf(left, sizeof(left), "%c%c%s %s%s %s", letter ? '-' : ' ', letter ? r->letter : ' ',
+             letter && name ? "," : " ", name ? "--" : "", name ? r->name : "",
+             r->argument == NULL ? "" : r->argument);
+    printf("  %-26s %s\n", left, r->help);
+}
+
+static void show_options(const struct option_set *set, const struct option_set *own, bool data)
 {
     if (set == NULL)
         return;
     for (const struct option_row *r = set->rows; r->name != NULL; r++) {
-        bool taken = false;
-        for (const struct option_row *a = above == NULL ? NULL : above->rows;
-             a != NULL && a->name != NULL; a++)
-            taken = taken || (r->letter != 0 && a->letter == r->letter);
-        if (set == &common_options && r->letter == 'o' && !data)
-            continue;
-        char left[64], letter[5] = "    ";
-        if (r->letter != 0 && !taken)
-            snprintf(letter, sizeof(letter), "-%c, ", r->letter);
-        snprintf(left, sizeof(left), "%s--%s%s%s", letter, r->name, r->argument == NULL ? "" : " ",
-                 r->argument == NULL ? "" : r->argument);
-        printf("  %-26s %s\n", left, r->help);
+        bool name = !taken(own, r->name, 0);
+        bool letter = r->letter != 0 && !taken(own, NULL, r->letter);
+        bool format = set == &common_options && r->letter == 'o';
+        if ((name || letter) && (data || !format))
+            show_option(r, name, letter);
     }
 }
 
