@@ -59,6 +59,16 @@ int pep_enrol_token_write(const struct pep_enrol_token *t, struct pep_buffer *ou
     return r;
 }
 
+/* Visible ASCII: endpoints are shown to people and given to ZeroMQ. */
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text <= ' ' || *text >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
 static int read_endpoints(const json_t *list, struct pep_enrol_token *t, struct pep_error *err)
 {
     size_t count = json_array_size(list);
@@ -68,7 +78,8 @@ static int read_endpoints(const json_t *list, struct pep_enrol_token *t, struct 
     for (size_t i = 0; i < count; i++) {
         const json_t *v = json_array_get(list, i);
         size_t size = json_string_length(v);
-        if (!json_is_string(v) || size == 0 || size > PEP_ENDPOINT_MAX)
+        if (!json_is_string(v) || size == 0 || size > PEP_ENDPOINT_MAX ||
+            !is_plain(json_string_value(v)))
             return pep_error_set(err, PEP_EFORMAT, "enrolment token: bad endpoint %zu", i + 1);
         memcpy(t->endpoints[i], json_string_value(v), size + 1);
     }
