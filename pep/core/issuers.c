@@ -152,6 +152,14 @@ const struct pep_issuer *pep_issuers_find(const struct pep_issuers *issuers, str
     return NULL;
 }
 
+bool pep_issuers_list(const struct pep_issuers *issuers, enum pep_alg alg)
+{
+    uint32_t listed = 0;
+    for (size_t i = 0; i < pep_issuers_count(issuers); i++)
+        listed |= issuers->items[i].algorithms;
+    return (listed & 1U << alg) != 0;
+}
+
 bool pep_issuers_may_hold(const struct pep_issuers *issuers, const struct pep_span *kid,
                           enum pep_alg alg)
 {

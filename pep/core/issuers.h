@@ -63,6 +63,8 @@ void pep_issuers_free(struct pep_issuers *issuers);
 size_t pep_issuers_count(const struct pep_issuers *issuers);
 const struct pep_issuer *pep_issuers_at(const struct pep_issuers *issuers, size_t i);
 const struct pep_issuer *pep_issuers_find(const struct pep_issuers *issuers, struct pep_span name);
+/* True if any issuer lists the algorithm. */
+bool pep_issuers_list(const struct pep_issuers *issuers, enum pep_alg alg);
 /* False if no issuer could have signed under this kid and algorithm: refuses made-up tokens before
  * their payload costs anything. */
 bool pep_issuers_may_hold(const struct pep_issuers *issuers, const struct pep_span *kid,

@@ -80,6 +80,9 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
     int r = pep_jwt_read_header(check, parts);
     if (r != PEP_OK)
         return r;
+    if (!pep_issuers_list(issuers, parts->alg))
+        return pep_jwt_refuse(check, PEP_JWT_ALGORITHM, "no issuer lists %s",
+                              pep_alg_name(parts->alg));
     if (!pep_issuers_may_hold(issuers, parts->has_kid ? &parts->kid : NULL, parts->alg))
         return refuse_key(check, parts);
     struct pep_jwt *jwt = calloc(1, sizeof(*jwt));
