@@ -134,10 +134,10 @@ static const struct pep_diag_text texts[] = {
 
 static bool grow(struct pep_diags *d)
 {
-    if (d->count < d->capacity)
-        return true;
     if (d->count >= PEP_DIAGS_MAX)
         return false;
+    if (d->count < d->capacity)
+        return true;
     size_t capacity = d->capacity == 0 ? 8 : d->capacity * 2;
     struct pep_diag *items = realloc(d->items, capacity * sizeof(*items));
     if (items == NULL)
