@@ -176,6 +176,12 @@ static void rotate(struct pep_client *c, const struct pep_sync_action *a)
     pep_client_connect(c);
 }
 
+static void hang_up(struct pep_client *c, const struct pep_sync_action *a)
+{
+    (void)a;
+    pep_client_disconnect(c);
+}
+
 static void resubscribe(struct pep_client *c, const struct pep_sync_action *a)
 {
     (void)a;
@@ -211,6 +217,7 @@ static const action_function actions[] = {
     [PEP_ACTION_PROOF] = prove,
     [PEP_ACTION_STATE] = set_state,
     [PEP_ACTION_ROTATE] = rotate,
+    [PEP_ACTION_HANGUP] = hang_up,
     [PEP_ACTION_RESUBSCRIBE] = resubscribe,
     [PEP_ACTION_DONE] = done,
     [PEP_ACTION_LOG] = tell,

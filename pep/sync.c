@@ -32,6 +32,8 @@ static int64_t backoff(struct pep_sync *s)
     for (unsigned i = 1; i < s->failures && t < BACKOFF_MAX; i++)
         t *= 2;
     t = t > BACKOFF_MAX ? BACKOFF_MAX : t;
+    if (s->memory.statement == PEP_STATEMENT_SUSPENDED && t > SUSPENDED_RETRY)
+        t = SUSPENDED_RETRY;
     if (s->memory.statement == PEP_STATEMENT_REVOKED)
         t = REVOKED_RETRY;
     return between(s, t / 2, t);
@@ -389,6 +391,8 @@ static void on_activating(struct pep_sync *s, const struct pep_sync_event *e)
 
 static void on_waiting(struct pep_sync *s, const struct pep_sync_event *e)
 {
+    if (e->kind == PEP_EVENT_LINK_UP)
+        s->rebuild = false; /* this socket is alive */
     if (e->kind == PEP_EVENT_LINK_UP || e->kind == PEP_EVENT_REFRESH ||
         s->now.boot_ms >= s->phase_ends)
         ask(s);
@@ -443,8 +447,11 @@ static void on_statement(struct pep_sync *s, const struct pep_sync_event *e)
     pep_sync_emit(s, PEP_ACTION_STATE, 0, NULL);
     pep_sync_emit(s, PEP_ACTION_SAVE, 0, NULL);
     pep_sync_emit(s, PEP_ACTION_LOG, LOG_WARNING, texts[s->memory.statement]);
-    if (s->memory.statement != PEP_STATEMENT_RESUMED && s->phase != PEP_SYNC_WAITING &&
-        s->phase != PEP_SYNC_ACTIVATING)
+    if (s->memory.statement == PEP_STATEMENT_RESUMED)
+        return;
+    pep_sync_emit(s, PEP_ACTION_HANGUP, 0, NULL); /* the operator waits for this */
+    s->rebuild = true;
+    if (s->phase != PEP_SYNC_WAITING && s->phase != PEP_SYNC_ACTIVATING)
         fail_with(s, PEP_EDENIED, texts[s->memory.statement]);
 }
 
@@ -482,6 +489,10 @@ static void watch_silence(struct pep_sync *s)
 void pep_sync_step(struct pep_sync *s, const struct pep_sync_event *event, struct pep_moment now)
 {
     bool has_frames = event->kind == PEP_EVENT_NOTICE || event->kind == PEP_EVENT_MESSAGE;
+    if (!s->begun) {
+        s->begun = true;
+        s->last_beacon = s->last_resubscribe = now.boot_ms;
+    }
     s->now = now;
     watch_clocks(s);
     if (has_frames && event->count == 0)

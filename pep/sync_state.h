@@ -17,6 +17,7 @@
 #define BACKOFF_MAX      30000
 #define REJECTED_RETRY   300000 /* the same refused version is tried again only after this */
 #define REVOKED_RETRY    60000
+#define SUSPENDED_RETRY  5000  /* at most: an operator who resumes wants to see it */
 #define SILENCE          5000  /* no beacon for so long: ask */
 #define RESUBSCRIBE_MIN  15000 /* ... and for so long while answers come: new notice socket */
 #define RESUBSCRIBE_MAX  120000
@@ -61,6 +62,7 @@ struct pep_sync {
 
     enum pep_sync_phase phase;
     struct pep_moment now;
+    bool begun; /* the first step was made */
 
     struct pep_root *root;
     struct pep_span *new_roots; /* envelopes followed since the start, owned */

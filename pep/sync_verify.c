@@ -167,10 +167,6 @@ static int hold_against_answer(const struct pep_sync *s, const struct pep_manife
                              pep_manifest_name(m), s->bundle);
     if (!pep_head_equal(&h, &a->head))
         return pep_error_set(err, PEP_EFORMAT, "the manifest is not the one that was assigned");
-    if (h.epoch != pep_root_epoch(s->root))
-        return pep_error_set(err, PEP_EROLLBACK,
-                             "version %llu is of epoch %u, the root document says %u: push again",
-                             (unsigned long long)h.version, h.epoch, pep_root_epoch(s->root));
     if (pep_manifest_expired(m, s->now.wall_ms / 1000))
         return pep_error_set(err, PEP_EEXPIRED, "version %llu is expired: push a new one",
                              (unsigned long long)h.version);
