@@ -92,17 +92,21 @@ static int parse(const json_t *doc, struct pep_identity *id, struct pep_error *e
 static int read_json(const char *folder, const char *name, json_t **ret, struct pep_error *err)
 {
     struct pep_span text;
+    json_t *doc;
     int rc = pep_disk_read(folder, name, FILE_MAX, &text, err);
     if (rc != PEP_OK)
         return rc;
-    rc = pep_json_parse(text, FILE_MAX, name, ret, err);
+    rc = pep_json_parse(text, FILE_MAX, name, &doc, err);
     pep_wipe((void *)(uintptr_t)text.data, text.size);
     pep_disk_free(text);
-    if (rc == PEP_OK && !json_is_object(*ret)) {
-        json_decref(*ret);
-        rc = pep_error_set(err, PEP_EFORMAT, "%s: not a JSON object", name);
+    if (rc != PEP_OK)
+        return rc;
+    if (!json_is_object(doc)) {
+        json_decref(doc);
+        return pep_error_set(err, PEP_EFORMAT, "%s: not a JSON object", name);
     }
-    return rc;
+    *ret = doc;
+    return PEP_OK;
 }
 
 int pep_curve_key_read(const char *folder, struct pep_curve_key *ret, struct pep_error *err)

@@ -105,6 +105,7 @@ static void world_open(struct world *w, const struct pep_memory *memory, uint64_
     struct pep_root *root = NULL;
     struct pep_bundle *bundle = NULL;
     memset(w, 0, sizeof(*w));
+    chance = 0;
     w->f = fixture_new();
     w->other = fixture_key("somebody else");
     w->now = (struct pep_moment){START_MS, BOOT_MS};
@@ -698,7 +699,7 @@ static void a_rejected_version_is_not_fetched_again_but_the_next_is(void **state
         {1000, NOTICE, 6, 0, "FETCH", ASKING},
         {1010, VERSION, 6, INLINE, "ACTIVATE", ACTIVATING},
         {1020, REJECTED, 0, 0, "DONE-12", IDLE},
-        {1100, NOTICE, 6, 0, "", IDLE}, /* nor a proof */
+        {1030, NOTICE, 6, 0, "", IDLE}, /* nor a proof */
         {1300, TICK, 0, 0, "FETCH", ASKING},
         {1310, VERSION, 6, INLINE, "DONE-12", IDLE},
         {2000, NOTICE, 6, 0, "", IDLE},
