@@ -99,10 +99,11 @@ static int load_root(struct pep *p, struct pep_error *err)
         return about(path, &inner, err);
     struct pep_root *old = p->watched->root;
     if (old != NULL && !continues(old, next)) {
+        r = pep_error_set(err, PEP_EROLLBACK,
+                          "%s: root version %u does not continue the one in use (version %u)", path,
+                          pep_root_version(next), pep_root_version(old));
         pep_root_free(next);
-        return pep_error_set(err, PEP_EROLLBACK,
-                             "%s: root version %u does not continue the one in use (version %u)",
-                             path, pep_root_version(next), pep_root_version(old));
+        return r;
     }
     pep_root_free(old);
     p->watched->root = next;
