@@ -158,19 +158,14 @@ static void put_head(struct pep_buffer *out, enum pep_message type)
 /* Text of at most size - 1 bytes, with '?' for what a reader would refuse. */
 static void put_text(struct pep_buffer *out, const char *text, size_t size)
 {
-    uint8_t safe[PEP_ENDPOINT_MAX + 1];
     size_t length = strnlen(text, size - 1);
-    if (length > sizeof(safe)) {
-        out->failed = true;
-        return;
-    }
-    memcpy(safe, text, length);
-    bool utf8 = pep_utf8_valid(pep_span_of(safe, length));
+    bool utf8 = pep_utf8_valid(pep_span_of(text, length));
+    pep_put_u16(out, (uint16_t)length);
     for (size_t i = 0; i < length; i++) {
-        if (safe[i] < 0x20 || safe[i] == 0x7f || (!utf8 && safe[i] >= 0x80))
-            safe[i] = '?';
+        uint8_t c = (uint8_t)text[i];
+        bool bad = c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80);
+        pep_put_u8(out, bad ? '?' : c);
     }
-    pep_put_string(out, pep_span_of(safe, length));
 }
 
 static void put_version(struct pep_buffer *out, const struct pep_head *head)

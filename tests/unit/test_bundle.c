@@ -286,6 +286,30 @@ static void files_are_bounded(void **state)
     free(big);
 }
 
+static void a_set_holds_so_many_files(void **state)
+{
+    (void)state;
+    struct pep_files *files = NULL;
+    char path[64];
+    assert_int_equal(pep_files_new(&files), PEP_OK);
+    for (int i = 0; i <= PEP_BUNDLE_FILES; i++) {
+        snprintf(path, sizeof(path), "data/%d.json", i);
+        assert_int_equal(pep_files_add(files, path, pep_span_string(""), NULL),
+                         i < PEP_BUNDLE_FILES ? PEP_OK : PEP_ELIMIT);
+    }
+    pep_files_free(files);
+}
+
+static void an_endless_bundle_is_not_read(void **state)
+{
+    const struct fixture *f = *state;
+    uint8_t *big = calloc(1, PEP_BUNDLE_FILE_MAX + 1);
+    struct pep_error err = PEP_ERROR_INIT;
+    assert_int_equal(open_bytes(f, pep_span_of(big, PEP_BUNDLE_FILE_MAX + 1), &err), PEP_ELIMIT);
+    assert_int_equal(open_bytes(f, pep_span_of(big, PEP_BUNDLE_FILE_MAX), NULL), PEP_EFORMAT);
+    free(big);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +323,8 @@ int main(void)
         cmocka_unit_test(the_envelope_is_one_line),
         cmocka_unit_test(files_are_sorted_and_unique),
         cmocka_unit_test(files_are_bounded),
+        cmocka_unit_test(a_set_holds_so_many_files),
+        cmocka_unit_test(an_endless_bundle_is_not_read),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

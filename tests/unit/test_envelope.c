@@ -300,6 +300,14 @@ static void size_is_bounded(void **state)
         pep_envelope_sign(PEP_TYPE_BUNDLE, pep_span_of(big, PEP_PAYLOAD_MAX + 1), &key, 1, &out),
         PEP_ELIMIT);
     assert_int_equal(out.size, 0);
+    assert_int_equal(pep_envelope_sign(PEP_TYPE_BUNDLE, pep_span_string("{}"), &key, 0, &out),
+                     PEP_EINVAL);
+    /* Larger than any payload that we would sign, but within the envelope's maximum. */
+    pep_put_format(&out, "{\"payload\":\"");
+    pep_put_base64(&out, pep_span_of(big, PEP_PAYLOAD_MAX + 1));
+    pep_put_format(&out, "\",\"payloadType\":\"t\",\"signatures\":[]}");
+    assert_int_equal(pep_envelope_read(pep_buffer_span(&out), &e, NULL), PEP_ELIMIT);
+    pep_buffer_free(&out);
     struct pep_span spaces = pep_span_of(big, PEP_PAYLOAD_MAX);
     memset(big, ' ', PEP_PAYLOAD_MAX);
     e = NULL;

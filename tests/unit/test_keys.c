@@ -130,6 +130,13 @@ static void rfc8032_private_pem(void **state)
         assert_string_equal(hex, rfc8032[i].public);
         assert_int_equal(pep_private_key_to_pem(key, &out), PEP_OK);
         assert_true(pep_span_equal(pep_buffer_span(&in), pep_buffer_span(&out)));
+        /* White space around the block and CR LF are no harm. */
+        struct pep_buffer spaced = pep_buffer_of(1024);
+        struct pep_private_key *same = NULL;
+        pep_put_format(&spaced, "\r\n  %s \r\n\t", (const char *)in.data);
+        assert_int_equal(pep_private_key_from_pem(pep_buffer_span(&spaced), &same, &err), PEP_OK);
+        pep_private_key_free(same);
+        pep_buffer_free(&spaced);
         assert_int_equal(pep_public_key_to_pem(pep_private_key_public(key), &pub), PEP_OK);
         assert_int_equal(pep_public_key_from_pem(pep_buffer_span(&pub), &public, &err), PEP_OK);
         assert_string_equal(public.id, pep_private_key_public(key)->id);
@@ -159,6 +166,9 @@ static void pem_refused(void **state)
     struct pep_buffer public = make_pem("PUBLIC KEY", SPKI, rfc8032[0].public);
     struct pep_buffer longer = make_pem("PRIVATE KEY", PKCS8 "00", rfc8032[0].seed);
     struct pep_public_key key;
+    struct pep_buffer curve = make_pem("PUBLIC KEY", "302a300506032b656e032100", rfc8032[0].public);
+    assert_int_equal(pep_public_key_from_pem(pep_buffer_span(&curve), &key, NULL), PEP_EFORMAT);
+    pep_buffer_free(&curve);
     refuse_private(pep_buffer_span(&other));
     refuse_private(pep_buffer_span(&locked));
     refuse_private(pep_buffer_span(&public));

@@ -245,6 +245,57 @@ static void the_wrong_type_is_refused(void **state)
     pep_buffer_free(&out);
 }
 
+static void the_base_is_the_one_drafted(void **state)
+{
+    const struct fixture *f = *state;
+    uint8_t base[PEP_SHA256_SIZE] = {1, 2, 3};
+    struct pep_manifest_draft d = fixture_manifest_draft(8);
+    struct pep_bundle *b = NULL;
+    d.base = base;
+    struct pep_buffer bytes =
+        fixture_sign_bundle(f->policy_key, &d, fixture_small_bundle, fixture_small_bundle_count);
+    assert_int_equal(pep_bundle_open(pep_buffer_span(&bytes), f->root, FIXTURE_NOW, &b, NULL),
+                     PEP_OK);
+    assert_memory_equal(pep_manifest_base(pep_bundle_manifest(b)), base, sizeof(base));
+    pep_bundle_free(b);
+    pep_buffer_free(&bytes);
+}
+
+static void the_digest_is_of_the_exact_payload(void **state)
+{
+    const struct fixture *f = *state;
+    struct pep_manifest_draft d = fixture_manifest_draft(8);
+    struct pep_files *files = fixture_files(fixture_small_bundle, fixture_small_bundle_count);
+    struct pep_buffer payload = pep_buffer_of(PEP_PAYLOAD_MAX);
+    uint8_t digest[PEP_SHA256_SIZE];
+    assert_int_equal(pep_manifest_write(&d, files, &payload, NULL), PEP_OK);
+    assert_int_equal(pep_sha256(pep_buffer_span(&payload), digest), PEP_OK);
+    struct pep_bundle *b = fixture_bundle(f, 8, fixture_small_bundle, fixture_small_bundle_count);
+    assert_memory_equal(pep_manifest_digest(pep_bundle_manifest(b)), digest, sizeof(digest));
+    pep_bundle_free(b);
+    pep_files_free(files);
+    pep_buffer_free(&payload);
+}
+
+static void drafts_are_utf8(void **state)
+{
+    (void)state;
+    struct pep_files *files = fixture_files(fixture_small_bundle, fixture_small_bundle_count);
+    struct pep_buffer out = pep_buffer_of(PEP_PAYLOAD_MAX);
+    struct pep_manifest_draft d = fixture_manifest_draft(8);
+    d.message = "caf\xc3\xa9";
+    assert_int_equal(pep_manifest_write(&d, files, &out, NULL), PEP_OK);
+    size_t size = out.size;
+    d.message = "caf\xc3";
+    assert_int_equal(pep_manifest_write(&d, files, &out, NULL), PEP_EFORMAT);
+    d = fixture_manifest_draft(8);
+    d.author = "\xff";
+    assert_int_equal(pep_manifest_write(&d, files, &out, NULL), PEP_EFORMAT);
+    assert_int_equal(out.size, size);
+    pep_files_free(files);
+    pep_buffer_free(&out);
+}
+
 static void versions_compare_by_epoch_first(void **state)
 {
     (void)state;
@@ -264,6 +315,9 @@ int main(void)
         cmocka_unit_test(members),
         cmocka_unit_test(provisional_lives_a_week),
         cmocka_unit_test(the_wrong_type_is_refused),
+        cmocka_unit_test(the_base_is_the_one_drafted),
+        cmocka_unit_test(the_digest_is_of_the_exact_payload),
+        cmocka_unit_test(drafts_are_utf8),
         cmocka_unit_test(versions_compare_by_epoch_first),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

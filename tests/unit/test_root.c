@@ -310,6 +310,41 @@ static void a_root_for_files_needs_no_server_and_no_beacon(void **state)
     pep_buffer_free(&text);
 }
 
+static void an_endless_root_is_not_read(void **state)
+{
+    const struct world *w = *state;
+    struct pep_span good = pep_root_envelope(w->f.root);
+    uint8_t *big = malloc(PEP_ROOT_MAX + 1);
+    struct pep_root *root = NULL;
+    memset(big, ' ', PEP_ROOT_MAX + 1);
+    memcpy(big, good.data, good.size);
+    assert_int_equal(pep_root_open(pep_span_of(big, PEP_ROOT_MAX + 1), NULL, &root, NULL),
+                     PEP_ELIMIT);
+    assert_int_equal(pep_root_follow(w->f.root, pep_span_of(big, PEP_ROOT_MAX + 1), &root, NULL),
+                     PEP_ELIMIT);
+    assert_null(root);
+    assert_int_equal(pep_root_open(pep_span_of(big, PEP_ROOT_MAX), NULL, &root, NULL), PEP_OK);
+    pep_root_free(root);
+    free(big);
+}
+
+/* Signed well, but made for another purpose. */
+static void a_root_of_another_type_is_refused(void **state)
+{
+    const struct world *w = *state;
+    const struct pep_private_key *key = w->f.root_key;
+    struct pep_root_draft d = fixture_root_draft(&w->f);
+    struct pep_buffer payload = pep_buffer_of(PEP_ROOT_MAX), text = pep_buffer_of(PEP_ROOT_MAX);
+    struct pep_root *root = NULL;
+    assert_int_equal(pep_root_write(&d, &payload, NULL), PEP_OK);
+    assert_int_equal(pep_envelope_sign(PEP_TYPE_BUNDLE, pep_buffer_span(&payload), &key, 1, &text),
+                     PEP_OK);
+    assert_int_equal(pep_root_open(pep_buffer_span(&text), NULL, &root, NULL), PEP_EFORMAT);
+    assert_null(root);
+    pep_buffer_free(&payload);
+    pep_buffer_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +355,8 @@ int main(void)
         cmocka_unit_test(the_pinned_digest_decides),
         cmocka_unit_test(every_changed_byte_is_refused),
         cmocka_unit_test(the_accessors_tell),
+        cmocka_unit_test(an_endless_root_is_not_read),
+        cmocka_unit_test(a_root_of_another_type_is_refused),
         cmocka_unit_test(a_root_for_files_needs_no_server_and_no_beacon),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

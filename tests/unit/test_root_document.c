@@ -168,6 +168,10 @@ static void a_draft_is_checked_before_it_is_signed(void **state)
     d = fixture_root_draft(f);
     snprintf(d.servers[0], sizeof(d.servers[0]), "not a key");
     assert_int_equal(pep_root_write(&d, &out, NULL), PEP_EFORMAT);
+    d = fixture_root_draft(f);
+    d.key_count = PEP_ROOT_KEYS + 1;
+    assert_int_equal(pep_root_write(&d, &out, NULL), PEP_ELIMIT);
+    assert_int_equal(pep_root_check(pep_span_string("[]"), NULL), PEP_EFORMAT);
     assert_int_equal(out.size, 0);
     /* A new installation gets a random id. */
     struct pep_buffer again = pep_buffer_of(PEP_ROOT_MAX);
