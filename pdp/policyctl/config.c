@@ -21,7 +21,8 @@ bool name_valid(const char *name)
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
     if (n == 0 || n > NAME_LONGEST || name[n] != '\0' || strchr("._-", name[0]) != NULL)
         return false;
-    return n < 5 || strcmp(name + n - 5, ".root") != 0;
+    return (n < 5 || strcmp(name + n - 5, ".root") != 0) &&
+           (n < 6 || strcmp(name + n - 6, ".heads") != 0);
 }
 
 int config_path(char out[CONFIG_PATH], struct pep_error *err, const char *format, ...)

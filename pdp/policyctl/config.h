@@ -4,6 +4,7 @@
  *     current                   the name of the current context
  *     contexts/NAME.json        where a pdpd is and the operator key for it (0600)
  *     contexts/NAME.root.json   the root document pinned for it
+ *     contexts/NAME.heads.json  the newest versions seen there, see heads.h
  *     keys/NAME.key, NAME.pub   signing keys, see keyring.h
  *     root.json                 the local root, see keyring.h
  *
@@ -35,7 +36,7 @@ struct name_list {
     size_t count;
 };
 
-/* Not with ".root" at its end, which is how a context's root file is told from its context. */
+/* Not with ".root" or ".heads" at its end, which is how a context's other files are told from it. */
 bool name_valid(const char *name);
 
 /* The path of a file in the folder, as snprintf: "keys/%s.key". Errors: ESTATE (neither

@@ -234,7 +234,8 @@ int main(int argc, char **argv)
 {
     struct session s = {.verb = NULL};
     output_init(&s.out, false);
-    signal(SIGINT, interrupted);
+    if (signal(SIGINT, interrupted) == SIG_IGN)
+        signal(SIGINT, SIG_IGN); /* a background job of a script */
     signal(SIGPIPE, SIG_IGN);
     const char *context = getenv("POLICYCTL_CONTEXT");
     s.context = context != NULL && context[0] != '\0' ? context : NULL;

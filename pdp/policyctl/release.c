@@ -107,6 +107,17 @@ static int show(struct session *s, const struct release *r, const char *state)
     return EXIT_OK;
 }
 
+/* A push that was acknowledged counts as seen, at once. */
+static int remember(struct session *s, const struct remote *r, const struct release *release)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct head head = {release->epoch, release->version, {0}};
+    if (pep_digest_parse(pep_span_string(release->digest), head.digest) == PEP_OK &&
+        heads_store(remote_context(r)->name, release->name, &head, &err) != PEP_OK)
+        return session_failed(s, &err, "");
+    return EXIT_OK;
+}
+
 int release_push(struct session *s, struct remote *r, const struct release *release)
 {
     struct reply reply = REPLY_INIT;
@@ -114,14 +125,17 @@ int release_push(struct session *s, struct remote *r, const struct release *rele
         remote_ask(r, json_pack("{s:s}", "op", "push"), pep_buffer_span(&release->bytes), &reply);
     if (rc != EXIT_OK)
         return rc;
+    const char *digest = json_string_value(json_object_get(reply.json, "digest"));
     if (!reply_good(&reply)) {
         if (s->out.format == OUTPUT_JSON)
             show(s, release, "refused");
         rc = reply_refused(r, &reply);
+    } else if (digest == NULL || strcmp(digest, release->digest) != 0) {
+        rc = reply_malformed(r, "digest");
     } else {
-        const char *digest = json_string_value(json_object_get(reply.json, "digest"));
-        rc = digest != NULL && strcmp(digest, release->digest) == 0 ? show(s, release, "live")
-                                                                    : reply_malformed(r, "digest");
+        rc = show(s, release, "live");
+        if (rc == EXIT_OK)
+            rc = remember(s, r, release);
     }
     reply_free(&reply);
     return rc;

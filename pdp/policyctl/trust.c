@@ -1,6 +1,8 @@
 /* See trust.h. */
 #include "trust.h"
 
+#include "heads.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -129,38 +131,82 @@ static int wrong_answer(struct session *s, struct remote *r, const char *what)
                         what, remote_endpoint(r), remote_context(r)->name);
 }
 
+/* The manifest that came along must say what the answer says. */
+static int read_head(struct session *s, struct remote *r, const struct pep_root *root,
+                     const struct reply *reply, const char *bundle, struct head *ret)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct pep_manifest *m = NULL;
+    int rc = EXIT_OK;
+    json_int_t version = json_integer_value(json_object_get(reply->json, "version"));
+    if (pep_manifest_open(pep_span_of(reply->bytes, reply->size), root, time(NULL), &m, &err) !=
+        PEP_OK)
+        return wrong_answer(s, r, pep_error_text(&err));
+    if (strcmp(pep_manifest_name(m), bundle) != 0)
+        rc = wrong_answer(s, r, "another bundle's manifest");
+    else if ((json_int_t)pep_manifest_version(m) != version)
+        rc = wrong_answer(s, r, "another version's manifest");
+    ret->epoch = pep_manifest_epoch(m);
+    ret->version = pep_manifest_version(m);
+    memcpy(ret->digest, pep_manifest_digest(m), PEP_SHA256_SIZE);
+    pep_manifest_free(m);
+    return rc;
+}
+
+/* pdpd may not know less than it once showed this machine: a version built on an old head would
+ * have the number of another one, and services that know that one would refuse it. */
+static int compare_seen(struct session *s, struct remote *r, const char *bundle,
+                        const struct head *head)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct head seen = {0, 0, {0}};
+    const char *context = remote_context(r)->name;
+    if (heads_load(context, bundle, &seen, &err) != PEP_OK)
+        return session_failed(s, &err, "");
+    int order = pep_version_compare(head->epoch, head->version, seen.epoch, seen.version);
+    bool other = order == 0 && memcmp(head->digest, seen.digest, sizeof(seen.digest)) != 0;
+    if (heads_store(context, bundle, head, &err) != PEP_OK)
+        return session_failed(s, &err, "");
+    if (order >= 0 && !other)
+        return EXIT_OK;
+    char base[PEP_DIGEST_TEXT + 8] = "";
+    if (head->version != 0) {
+        memcpy(base, " --base ", 8);
+        pep_digest_text(head->digest, base + 8);
+    }
+    return output_error(&s->out, EXIT_FAILED,
+                        "pdpd is at version %llu of %s, but this machine has seen %llu%s\n"
+                        "%s (context %s)\n"
+                        "pdpd was restored from a backup, or hides a version\n"
+                        "if you know why: policyctl build --version %llu%s -o FILE, then push it",
+                        (unsigned long long)head->version, bundle, (unsigned long long)seen.version,
+                        other ? " with other content" : "", remote_endpoint(r), context,
+                        (unsigned long long)seen.version + 1, base);
+}
+
 int trust_head(struct session *s, struct remote *r, const struct pep_root *root, const char *bundle,
                struct head *ret)
 {
     struct reply reply = REPLY_INIT;
-    struct pep_error err = PEP_ERROR_INIT;
-    struct pep_manifest *m = NULL;
+    struct head head = {0, 0, {0}};
     int rc =
         remote_ask(r, json_pack("{s:s, s:s}", "op", "head", "bundle", bundle), NO_BYTES, &reply);
     if (rc != EXIT_OK)
         return rc;
     const json_t *version = json_object_get(reply.json, "version");
-    if (reply_is(&reply, "not_found") ||
-        (reply_good(&reply) && json_is_integer(version) && json_integer_value(version) == 0)) {
-        *ret = (struct head){0, 0, {0}};
-    } else if (!reply_good(&reply)) {
+    bool none = reply_is(&reply, "not_found") || (reply_good(&reply) && json_is_integer(version) &&
+                                                  json_integer_value(version) == 0);
+    if (!none && !reply_good(&reply))
         rc = reply_refused(r, &reply);
-    } else if (reply.bytes == NULL || !json_is_integer(version)) {
+    else if (!none && (reply.bytes == NULL || !json_is_integer(version)))
         rc = reply_malformed(r, "version");
-    } else if (pep_manifest_open(pep_span_of(reply.bytes, reply.size), root, time(NULL), &m,
-                                 &err) != PEP_OK) {
-        rc = wrong_answer(s, r, pep_error_text(&err));
-    } else if (strcmp(pep_manifest_name(m), bundle) != 0) {
-        rc = wrong_answer(s, r, "another bundle's manifest");
-    } else if ((json_int_t)pep_manifest_version(m) != json_integer_value(version)) {
-        rc = wrong_answer(s, r, "another version's manifest");
-    } else {
-        ret->epoch = pep_manifest_epoch(m);
-        ret->version = pep_manifest_version(m);
-        memcpy(ret->digest, pep_manifest_digest(m), PEP_SHA256_SIZE);
-    }
-    pep_manifest_free(m);
+    else if (!none)
+        rc = read_head(s, r, root, &reply, bundle, &head);
     reply_free(&reply);
+    if (rc == EXIT_OK)
+        rc = compare_seen(s, r, bundle, &head);
+    if (rc == EXIT_OK)
+        *ret = head;
     return rc;
 }
 

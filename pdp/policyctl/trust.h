@@ -6,6 +6,7 @@
 #ifndef POLICYCTL_TRUST_H
 #define POLICYCTL_TRUST_H
 
+#include "heads.h"
 #include "keyring.h"
 #include "remote.h"
 
@@ -13,12 +14,8 @@
  * been printed; returns the exit code. */
 int trust_root(struct session *s, struct remote *r, struct pep_root **ret);
 
-struct head {
-    uint32_t epoch;
-    uint64_t version; /* 0: nothing published yet */
-    uint8_t digest[PEP_SHA256_SIZE];
-};
-/* The head of a bundle: its manifest verified against `root`. Prints, returns the exit code. */
+/* The head of a bundle: its manifest verified against `root`, and not older than what this machine
+ * has seen. Prints, returns the exit code. */
 int trust_head(struct session *s, struct remote *r, const struct pep_root *root, const char *bundle,
                struct head *ret);
 /* A whole bundle of this context, verified; `version` 0 is the head. Prints. */

@@ -215,7 +215,8 @@ static void names_are_checked(void **state)
     (void)state;
     assert_true(name_valid("ops-2026") && name_valid("a") && name_valid("a.b_c"));
     assert_false(name_valid("") || name_valid(".a") || name_valid("-a") || name_valid("A"));
-    assert_false(name_valid("a/b") || name_valid("a b") || name_valid("x.root"));
+    assert_false(name_valid("a/b") || name_valid("a b") || name_valid("x.root") ||
+                 name_valid("x.heads"));
     char longest[NAME_LONGEST + 2];
     memset(longest, 'a', sizeof(longest));
     longest[NAME_LONGEST] = '\0';
