@@ -1,0 +1,565 @@
+/*
+ * Reads a Lua 5.4 dump and lists what each function uses: see chunk.h.
+ *
+ * Two passes: the first parses every function into plain arrays that point into a copy of the dump,
+ * the second walks the instructions. An outer variable is resolved through its closures'
+ * descriptors to the environment, to a parameter of an enclosing function, or to something else.
+ */
+#include "chunk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_FUNCTION UINT32_MAX
+#define ABS_LINE    (-0x80)
+
+/* The instructions that matter here, by their numbers in Lua 5.4. */
+enum opcode {
+    OP_MOVE = 0,
+    OP_LOADK = 3,
+    OP_LOADNIL = 8,
+    OP_GETUPVAL = 9,
+    OP_SETUPVAL = 10,
+    OP_GETTABUP = 11,
+    OP_GETTABLE = 12,
+    OP_GETFIELD = 14,
+    OP_SETTABUP = 15,
+    OP_SETTABLE = 16,
+    OP_SETI = 17,
+    OP_SETFIELD = 18,
+    OP_SELF = 20,
+    OP_MMBIN = 46,
+    OP_MMBINK = 48,
+    OP_CLOSE = 54,
+    OP_TBC = 55,
+    OP_JMP = 56,
+    OP_EQ = 57,
+    OP_GEI = 65,
+    OP_TEST = 66,
+    OP_TESTSET = 67,
+    OP_CALL = 68,
+    OP_TAILCALL = 69,
+    OP_RETURN = 70,
+    OP_FORLOOP = 73,
+    OP_TFORLOOP = 77,
+    OP_SETLIST = 78,
+    OP_CLOSURE = 79,
+    OP_COUNT = 83,
+};
+
+struct upvalue {
+    bool in_stack;
+    uint8_t index;
+    const char *name; /* or NULL */
+};
+struct proto {
+    struct pep_chunk_function about;
+    const uint8_t *code;
+    const char **constants; /* texts, NULL for anything else */
+    struct upvalue *upvalues;
+    size_t upvalue_count;
+    const uint8_t *lines; /* signed differences */
+    size_t line_count;
+    uint32_t (*absolute)[2]; /* instruction, line */
+    size_t absolute_count;
+};
+struct block {
+    struct block *next;
+    _Alignas(16) unsigned char bytes[];
+};
+struct pep_chunk {
+    struct proto *protos;
+    size_t count, capacity;
+    struct pep_use *uses;
+    size_t use_count, use_capacity;
+    struct block *blocks;
+    bool no_memory;
+};
+
+static void *get(struct pep_chunk *c, size_t count, size_t size)
+{
+    struct block *b = count > SIZE_MAX / 2 / size ? NULL : calloc(1, sizeof(*b) + count * size + 1);
+    if (b == NULL) {
+        c->no_memory = true;
+        return NULL;
+    }
+    b->next = c->blocks;
+    c->blocks = b;
+    return b->bytes;
+}
+
+/* ---- parsing ---- */
+
+static size_t get_number(struct pep_cursor *in)
+{
+    size_t v = 0;
+    for (int i = 0; i < 10; i++) {
+        uint8_t byte = pep_get_u8(in);
+        if (v > SIZE_MAX >> 8)
+            in->failed = true;
+        v = v << 7 | (byte & 0x7f);
+        if ((byte & 0x80) != 0)
+            return in->failed ? 0 : v;
+    }
+    in->failed = true;
+    return 0;
+}
+
+/* A count whose items take at least `item` bytes each of what is left. */
+static size_t get_count(struct pep_cursor *in, size_t item)
+{
+    size_t n = get_number(in);
+    if (n > (size_t)(in->end - in->at) / item)
+        in->failed = true;
+    return in->failed ? 0 : n;
+}
+
+/* A text, copied with a NUL; NULL where the dump has none. Texts with NUL bytes come out cut, and
+ * are no names that a policy could use. */
+static const char *get_text(struct pep_chunk *c, struct pep_cursor *in)
+{
+    size_t size = get_number(in);
+    if (size == 0 || in->failed)
+        return NULL;
+    struct pep_span s = pep_get_bytes(in, size - 1);
+    char *copy = in->failed ? NULL : get(c, s.size + 1, 1);
+    if (copy != NULL && s.size > 0)
+        memcpy(copy, s.data, s.size);
+    return copy;
+}
+
+static bool get_header(struct pep_cursor *in)
+{
+    static const uint8_t head[] = {0x1b, 'L',  'u',  'a',  0x54, 0x00, 0x19, 0x93,
+                                   0x0d, 0x0a, 0x1a, 0x0a, 4,    8,    8};
+    uint8_t got[sizeof(head)];
+    int64_t integer;
+    double number;
+    pep_get_copy(in, got, sizeof(got));
+    pep_get_copy(in, &integer, sizeof(integer));
+    pep_get_copy(in, &number, sizeof(number));
+    pep_get_u8(in); /* upvalues of the main function */
+    return !in->failed && memcmp(got, head, sizeof(head)) == 0 && integer == 0x5678 &&
+           number == 370.5;
+}
+
+static void get_constants(struct pep_chunk *c, struct pep_cursor *in, struct proto *p)
+{
+    size_t n = get_count(in, 1);
+    p->about.constants = n;
+    p->constants = get(c, n + 1, sizeof(*p->constants));
+    for (size_t i = 0; i < n && !in->failed && !c->no_memory; i++) {
+        switch (pep_get_u8(in)) {
+        case 0:  /* nil */
+        case 1:  /* false */
+        case 17: /* true */
+            break;
+        case 3:  /* integer */
+        case 19: /* float */
+            pep_get_bytes(in, 8);
+            break;
+        case 4:
+        case 20: /* short and long text */
+            p->constants[i] = get_text(c, in);
+            break;
+        default:
+            in->failed = true;
+        }
+    }
+}
+
+static void get_upvalues(struct pep_chunk *c, struct pep_cursor *in, struct proto *p)
+{
+    p->upvalue_count = get_count(in, 3);
+    p->upvalues = get(c, p->upvalue_count + 1, sizeof(*p->upvalues));
+    for (size_t i = 0; i < p->upvalue_count && !c->no_memory; i++) {
+        p->upvalues[i].in_stack = pep_get_u8(in) != 0;
+        p->upvalues[i].index = pep_get_u8(in);
+        pep_get_u8(in);
+    }
+}
+
+static void get_debug(struct pep_chunk *c, struct pep_cursor *in, struct proto *p)
+{
+    p->line_count = get_count(in, 1);
+    p->lines = pep_get_bytes(in, p->line_count).data;
+    p->absolute_count = get_count(in, 2);
+    p->absolute = get(c, p->absolute_count + 1, sizeof(*p->absolute));
+    for (size_t i = 0; i < p->absolute_count && !c->no_memory; i++) {
+        p->absolute[i][0] = (uint32_t)get_number(in);
+        p->absolute[i][1] = (uint32_t)get_number(in);
+    }
+    size_t locals = get_count(in, 3);
+    for (size_t i = 0; i < locals && !in->failed; i++) {
+        pep_get_bytes(in, get_number(in) - 1);
+        get_number(in);
+        get_number(in);
+    }
+    size_t names = get_count(in, 1);
+    for (size_t i = 0; i < names && !in->failed && !c->no_memory; i++) {
+        const char *name = get_text(c, in);
+        if (i < p->upvalue_count)
+            p->upvalues[i].name = name;
+    }
+}
+
+static bool new_proto(struct pep_chunk *c)
+{
+    if (c->count == c->capacity) {
+        size_t capacity = c->capacity == 0 ? 16 : c->capacity * 2;
+        struct proto *p = realloc(c->protos, capacity * sizeof(*p));
+        if (p == NULL) {
+            c->no_memory = true;
+            return false;
+        }
+        c->protos = p;
+        c->capacity = capacity;
+    }
+    memset(&c->protos[c->count++], 0, sizeof(*c->protos));
+    return true;
+}
+
+static void get_function(struct pep_chunk *c, struct pep_cursor *in, uint32_t parent, int depth)
+{
+    if (depth > PEP_CHUNK_DEPTH || c->count >= PEP_CHUNK_FUNCTIONS || !new_proto(c)) {
+        in->failed = true;
+        return;
+    }
+    uint32_t self = (uint32_t)c->count - 1;
+    struct proto p = {.about.parent = parent};
+    get_text(c, in); /* source */
+    p.about.line = (int)get_number(in);
+    p.about.last_line = (int)get_number(in);
+    p.about.params = pep_get_u8(in);
+    p.about.variadic = pep_get_u8(in) != 0;
+    pep_get_u8(in); /* stack size */
+    p.about.instructions = get_count(in, 4);
+    p.code = pep_get_bytes(in, p.about.instructions * 4).data;
+    get_constants(c, in, &p);
+    get_upvalues(c, in, &p);
+    size_t children = get_count(in, 1);
+    for (size_t i = 0; i < children && !in->failed && !c->no_memory; i++)
+        get_function(c, in, self, depth + 1);
+    get_debug(c, in, &p);
+    c->protos[self] = p; /* the array may have moved */
+}
+
+/* ---- walking ---- */
+
+static uint32_t word_at(const struct proto *p, size_t pc)
+{
+    uint32_t w;
+    memcpy(&w, p->code + pc * 4, 4);
+    return w;
+}
+static unsigned op_of(uint32_t w)
+{
+    return w & 0x7f;
+}
+static unsigned a_of(uint32_t w)
+{
+    return w >> 7 & 0xff;
+}
+static unsigned k_of(uint32_t w)
+{
+    return w >> 15 & 1;
+}
+static unsigned b_of(uint32_t w)
+{
+    return w >> 16 & 0xff;
+}
+static unsigned c_of(uint32_t w)
+{
+    return w >> 24;
+}
+static unsigned bx_of(uint32_t w)
+{
+    return w >> 15;
+}
+
+static const char *constant(const struct proto *p, size_t i)
+{
+    return i < p->about.constants ? p->constants[i] : NULL;
+}
+
+static bool sets_register(unsigned op)
+{
+    if (op <= OP_GETUPVAL || op == OP_TESTSET || op == OP_CALL || op > OP_SETLIST)
+        return true;
+    if (op == OP_SETUPVAL || (op >= OP_SETTABUP && op <= OP_SETFIELD))
+        return false;
+    if (op < OP_CLOSE)
+        return op < OP_MMBIN || op > OP_MMBINK;
+    return false;
+}
+
+/* What an outer variable is. */
+enum outer { OUTER_OTHER, OUTER_ENV, OUTER_PARAM };
+static enum outer resolve(const struct pep_chunk *c, uint32_t function, unsigned index,
+                          uint32_t *ret_function, uint8_t *ret_param)
+{
+    for (uint32_t f = function; f < c->count;) {
+        const struct proto *p = &c->protos[f];
+        if (index >= p->upvalue_count)
+            return OUTER_OTHER;
+        const struct upvalue *u = &p->upvalues[index];
+        if (p->about.parent == NO_FUNCTION)
+            return u->name != NULL && strcmp(u->name, "_ENV") == 0 ? OUTER_ENV : OUTER_OTHER;
+        f = p->about.parent;
+        index = u->index;
+        if (!u->in_stack)
+            continue;
+        if (index >= c->protos[f].about.params || index >= PEP_CHUNK_PARAMS)
+            return OUTER_OTHER;
+        *ret_function = f;
+        *ret_param = (uint8_t)index;
+        return OUTER_PARAM;
+    }
+    return OUTER_OTHER;
+}
+
+struct field { /* what a register was last loaded with */
+    const char *name;
+    uint8_t param;
+};
+struct walk {
+    struct pep_chunk *c;
+    const struct proto *p;
+    uint32_t function;
+    size_t pc;
+    int line;
+    unsigned params; /* that count: at most PEP_CHUNK_PARAMS */
+    struct field fields[256];
+};
+
+static struct pep_use *use(struct walk *w, enum pep_use_kind kind, const char *name)
+{
+    struct pep_chunk *c = w->c;
+    if (c->use_count == c->use_capacity) {
+        size_t capacity = c->use_capacity == 0 ? 32 : c->use_capacity * 2;
+        struct pep_use *uses = realloc(c->uses, capacity * sizeof(*uses));
+        if (uses == NULL) {
+            c->no_memory = true;
+            return NULL;
+        }
+        c->uses = uses;
+        c->use_capacity = capacity;
+    }
+    struct pep_use *u = &c->uses[c->use_count++];
+    *u = (struct pep_use){.kind = kind, .function = w->function, .line = w->line, .name = name};
+    return u;
+}
+
+static void use_param(struct walk *w, enum pep_use_kind kind, unsigned reg, const char *name)
+{
+    struct pep_use *u = reg < w->params ? use(w, kind, name) : NULL;
+    if (u != NULL)
+        u->param = (uint8_t)reg;
+}
+
+/* `require "x"` and `data "x"` are exactly these three instructions; anything else is no literal.
+ */
+static void note_global(struct walk *w, unsigned a, const char *name)
+{
+    bool is_require = name != NULL && strcmp(name, "require") == 0;
+    bool is_data = name != NULL && strcmp(name, "data") == 0;
+    use(w, PEP_USE_GLOBAL, name == NULL ? "?" : name);
+    if (!is_require && !is_data)
+        return;
+    const char *literal = NULL;
+    if (w->pc + 2 < w->p->about.instructions) {
+        uint32_t load = word_at(w->p, w->pc + 1), call = word_at(w->p, w->pc + 2);
+        unsigned op = op_of(call);
+        if (op_of(load) == OP_LOADK && a_of(load) == a + 1 &&
+            (op == OP_CALL || op == OP_TAILCALL) && a_of(call) == a && b_of(call) == 2)
+            literal = constant(w->p, bx_of(load));
+    }
+    use(w, is_require ? PEP_USE_REQUIRE : PEP_USE_DATA, literal);
+}
+
+static void note_outer(struct walk *w, uint32_t word, unsigned op)
+{
+    uint32_t function = w->function;
+    uint8_t param = 0;
+    unsigned index = op == OP_SETTABUP ? a_of(word) : b_of(word);
+    enum outer what = resolve(w->c, w->function, index, &function, &param);
+    const char *name = index < w->p->upvalue_count ? w->p->upvalues[index].name : NULL;
+    struct pep_use *u = NULL;
+    if (op == OP_SETUPVAL) {
+        use(w, what == OUTER_ENV ? PEP_USE_ENV : PEP_USE_UPVALUE_SET, name == NULL ? "?" : name);
+    } else if (op == OP_SETTABUP) {
+        const char *key = constant(w->p, b_of(word));
+        if (what == OUTER_ENV)
+            use(w, PEP_USE_GLOBAL_SET, key == NULL ? "?" : key);
+    } else if (op == OP_GETTABUP) {
+        const char *key = constant(w->p, c_of(word));
+        if (what == OUTER_ENV)
+            note_global(w, a_of(word), key);
+        else if (what == OUTER_PARAM)
+            u = use(w, key == NULL ? PEP_USE_DYNAMIC : PEP_USE_FIELD, key);
+    } else if (what == OUTER_ENV) {
+        use(w, PEP_USE_ENV, NULL);
+    } else if (what == OUTER_PARAM) {
+        u = use(w, PEP_USE_ESCAPE, NULL);
+    }
+    if (u != NULL) {
+        u->function = function;
+        u->param = param;
+    }
+}
+
+static void note_equal(struct walk *w, uint32_t word)
+{
+    struct field a = w->fields[a_of(word)], b = w->fields[b_of(word)];
+    if (a.name == NULL || b.name == NULL)
+        return;
+    struct pep_use *u = use(w, PEP_USE_EQUAL, a.name);
+    if (u != NULL) {
+        u->param = a.param;
+        u->other = b.name;
+        u->other_param = b.param;
+    }
+}
+
+static void note_instruction(struct walk *w, uint32_t word)
+{
+    unsigned op = op_of(word);
+    switch (op) {
+    case OP_GETUPVAL:
+    case OP_SETUPVAL:
+    case OP_GETTABUP:
+    case OP_SETTABUP:
+        note_outer(w, word, op);
+        if (op == OP_SETTABUP && k_of(word) == 0)
+            use_param(w, PEP_USE_ESCAPE, c_of(word), NULL);
+        return;
+    case OP_MOVE:
+        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
+        return;
+    case OP_GETTABLE:
+        use_param(w, PEP_USE_DYNAMIC, b_of(word), NULL);
+        return;
+    case OP_GETFIELD:
+        use_param(w, PEP_USE_FIELD, b_of(word), constant(w->p, c_of(word)));
+        return;
+    case OP_SELF:
+        use_param(w, k_of(word) != 0 ? PEP_USE_FIELD : PEP_USE_DYNAMIC, b_of(word),
+                  k_of(word) != 0 ? constant(w->p, c_of(word)) : NULL);
+        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
+        return;
+    case OP_SETTABLE:
+    case OP_SETI:
+    case OP_SETFIELD:
+        if (k_of(word) == 0)
+            use_param(w, PEP_USE_ESCAPE, c_of(word), NULL);
+        return;
+    case OP_EQ:
+        note_equal(w, word);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Remembers which registers hold fields of parameters, along straight code only. */
+static void track(struct walk *w, uint32_t word)
+{
+    unsigned op = op_of(word), a = a_of(word);
+    if (op == OP_JMP || (op >= OP_FORLOOP && op <= OP_TFORLOOP) || op == OP_CALL) {
+        memset(w->fields, 0, sizeof(w->fields));
+        return;
+    }
+    if (!sets_register(op))
+        return;
+    w->fields[a] = (struct field){NULL, 0};
+    if (op == OP_LOADNIL)
+        memset(w->fields, 0, sizeof(w->fields));
+    if (op == OP_GETFIELD && b_of(word) < w->params)
+        w->fields[a] = (struct field){constant(w->p, c_of(word)), (uint8_t)b_of(word)};
+    if (op != OP_CALL && a < w->params)
+        use_param(w, PEP_USE_DYNAMIC, a, NULL);
+}
+
+static void next_line(struct walk *w, size_t *absolute)
+{
+    const struct proto *p = w->p;
+    if (w->pc >= p->line_count)
+        return;
+    int difference = (int8_t)p->lines[w->pc];
+    if (difference != ABS_LINE)
+        w->line += difference;
+    else if (*absolute < p->absolute_count)
+        w->line = (int)p->absolute[(*absolute)++][1];
+}
+
+static void walk_function(struct pep_chunk *c, uint32_t function)
+{
+    struct proto *p = &c->protos[function];
+    struct walk w = {.c = c, .p = p, .function = function, .line = p->about.line};
+    size_t absolute = 0;
+    w.params = p->about.params < PEP_CHUNK_PARAMS ? p->about.params : PEP_CHUNK_PARAMS;
+    for (w.pc = 0; w.pc < p->about.instructions && !c->no_memory; w.pc++) {
+        uint32_t word = word_at(p, w.pc);
+        unsigned op = op_of(word);
+        next_line(&w, &absolute);
+        note_instruction(&w, word);
+        track(&w, word);
+        bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
+        p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
+    }
+}
+
+int pep_chunk_read(struct pep_span dump, struct pep_chunk **ret, struct pep_error *err)
+{
+    struct pep_chunk *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return pep_error_set(err, PEP_ENOMEM, "no memory to read bytecode");
+    uint8_t *copy = get(c, dump.size, 1); /* line differences and code are read in place */
+    if (copy != NULL && dump.size > 0)
+        memcpy(copy, dump.data, dump.size);
+    struct pep_cursor in = pep_cursor_of(pep_span_of(copy, copy == NULL ? 0 : dump.size));
+    bool ok = get_header(&in);
+    if (ok)
+        get_function(c, &in, NO_FUNCTION, 0);
+    ok = ok && pep_cursor_done(&in);
+    for (uint32_t i = 0; ok && i < c->count && !c->no_memory; i++)
+        walk_function(c, i);
+    if (!ok || c->no_memory) {
+        int rc = c->no_memory ? PEP_ENOMEM : PEP_EFORMAT;
+        pep_chunk_free(c);
+        return pep_error_set(err, rc,
+                             rc == PEP_ENOMEM ? "no memory to read bytecode"
+                                              : "this is not bytecode of this Lua 5.4");
+    }
+    *ret = c;
+    return PEP_OK;
+}
+
+void pep_chunk_free(struct pep_chunk *c)
+{
+    if (c == NULL)
+        return;
+    for (struct block *b = c->blocks, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
+    }
+    free(c->protos);
+    free(c->uses);
+    free(c);
+}
+
+size_t pep_chunk_function_count(const struct pep_chunk *c)
+{
+    return c == NULL ? 0 : c->count;
+}
+
+const struct pep_chunk_function *pep_chunk_function(const struct pep_chunk *c, size_t i)
+{
+    return &c->protos[i].about;
+}
+
+const struct pep_use *pep_chunk_uses(const struct pep_chunk *c, size_t *ret_count)
+{
+    *ret_count = c == NULL ? 0 : c->use_count;
+    return c == NULL ? NULL : c->uses;
+}

@@ -1,0 +1,59 @@
+/*
+ * What a piece of Lua 5.4 code can do, read from its own bytecode (the output of lua_dump): which
+ * globals it names, which outer variables it assigns, which fields it reads from its parameters.
+ *
+ * The bytecode is what runs, so nothing hides in syntax: `_ENV` tricks, aliases and nested closures
+ * end in the same few instructions. Rejected: reading the source text, which needs a whole Lua
+ * parser to be right about scopes. No lua.h here: the format is that of Lua 5.4 for one machine
+ * word size, its header says so, and anything else is refused.
+ */
+#ifndef PEP_CORE_CHUNK_H
+#define PEP_CORE_CHUNK_H
+
+#include "bytes.h"
+#include "error.h"
+
+#define PEP_CHUNK_CONSTANTS 250 /* in one function */
+#define PEP_CHUNK_LOCALS    200 /* Lua's own limit, the same everywhere */
+#define PEP_CHUNK_DEPTH     200
+#define PEP_CHUNK_FUNCTIONS 100000
+#define PEP_CHUNK_PARAMS    3 /* sub, res, ctx */
+
+enum pep_use_kind {
+    PEP_USE_GLOBAL,      /* reads the global `name` */
+    PEP_USE_GLOBAL_SET,  /* assigns it */
+    PEP_USE_UPVALUE_SET, /* assigns the outer variable `name` */
+    PEP_USE_ENV,         /* takes the environment itself as a value, or indexes it by a value */
+    PEP_USE_FIELD,       /* reads field `name` of parameter `param` of `function` */
+    PEP_USE_DYNAMIC,     /* reads a field of it whose name is computed; or assigns the parameter */
+    PEP_USE_ESCAPE,      /* hands the parameter on (to a function, a table, another variable) */
+    PEP_USE_REQUIRE,     /* require "name"; `name` NULL: not a literal */
+    PEP_USE_DATA,        /* data "name"; the same */
+    PEP_USE_EQUAL,       /* `==` or `~=` of two fields of parameters: `name`, `param` and `other` */
+};
+struct pep_use {
+    enum pep_use_kind kind;
+    uint32_t function; /* whose parameter it is; else where it happens */
+    int line;
+    uint8_t param, other_param;
+    const char *name, *other; /* borrowed from the chunk */
+};
+struct pep_chunk_function {
+    int line, last_line; /* 0 for the main chunk */
+    uint32_t parent;     /* UINT32_MAX for the first one */
+    unsigned params;
+    bool variadic;
+    size_t constants, instructions;
+    bool loops; /* jumps back */
+};
+
+struct pep_chunk;
+
+/* Errors: EFORMAT, ELIMIT, ENOMEM. */
+int pep_chunk_read(struct pep_span dump, struct pep_chunk **ret, struct pep_error *err);
+void pep_chunk_free(struct pep_chunk *c);
+size_t pep_chunk_function_count(const struct pep_chunk *c);
+const struct pep_chunk_function *pep_chunk_function(const struct pep_chunk *c, size_t i);
+const struct pep_use *pep_chunk_uses(const struct pep_chunk *c, size_t *ret_count);
+
+#endif

@@ -1,0 +1,387 @@
+/*
+ * Candidates to verdict.
+ *
+ * Deny overrides: candidates come sorted by effect (deny, allow, challenge) and id, so one walk
+ * decides. The first applying deny ends it; no applying allow ends it; challenges are asked last. A
+ * rule that fails never opens a door: a failing deny applies, a failing challenge denies, a failing
+ * allow does not apply, and a decision whose budget is gone denies.
+ *
+ * A Lua state is claimed at the first rule with a function and kept until the decision ends; a
+ * policy of heads alone never claims one. Rule counters are striped by thread.
+ */
+#include "engine_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PICK_MAX 256
+
+/* ---- heads ---- */
+
+static bool any_bit(const struct pep_ids *ids, const uint64_t *bits)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (pep_bit(bits, ids->ids[i]))
+            return true;
+    }
+    return ids->count == 0;
+}
+
+static bool all_bits(const struct pep_ids *ids, const uint64_t *bits)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (!pep_bit(bits, ids->ids[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool one_of(const struct pep_ids *ids, uint32_t id)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (ids->ids[i] == id)
+            return true;
+    }
+    return ids->count == 0;
+}
+
+static bool resource_matches(const struct pep_eval *e, const struct pep_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->pattern_count; i++) {
+        const struct pep_pattern *p = &rule->patterns[i];
+        if ((p->type == PEP_NONE || p->type == e->type) && pep_pattern_matches(p, &e->resource))
+            return true;
+    }
+    return false;
+}
+
+static bool same_holds(const struct pep_eval *e, const struct pep_ids *names)
+{
+    static const struct pep_span none;
+    for (uint32_t i = 0; i < names->count; i++) {
+        const struct pep_value *s = pep_subject_get(e->subject, names->ids[i]);
+        const struct pep_value *r = pep_eval_get(e, PEP_OBJECT_RES, names->ids[i], none);
+        if (!pep_value_same(s, r))
+            return false;
+    }
+    return true;
+}
+
+enum pep_head_part pep_rule_head(const struct pep_eval *e, const struct pep_rule *rule)
+{
+    if (!rule->every_id && !resource_matches(e, rule))
+        return PEP_HEAD_RESOURCE;
+    if (!any_bit(&rule->roles, e->subject->roles))
+        return PEP_HEAD_ROLES;
+    if (!all_bits(&rule->scopes, e->subject->scopes))
+        return PEP_HEAD_SCOPES;
+    if (!one_of(&rule->clients, e->subject->client))
+        return PEP_HEAD_CLIENTS;
+    if (!one_of(&rule->issuers, e->subject->issuer))
+        return PEP_HEAD_ISSUERS;
+    return same_holds(e, &rule->same) ? PEP_HEAD_HOLDS : PEP_HEAD_SAME;
+}
+
+/* ---- functions ---- */
+
+static struct pep_slot *claim(struct pep_eval *e)
+{
+    if (e->slot != NULL || e->busy)
+        return e->slot;
+    struct pep_slot *slot = pep_slot_claim(e->policy);
+    if (slot != NULL && slot->broken && pep_slot_rebuild(slot) != PEP_OK) {
+        pep_slot_release(slot);
+        slot = NULL;
+    }
+    e->busy = slot == NULL;
+    if (slot == NULL)
+        return NULL;
+    e->slot = slot;
+    slot->eval = e;
+    pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    return slot;
+}
+
+static struct pep_fault *new_fault(struct pep_eval *e, const struct pep_rule *rule,
+                                   const char *kind)
+{
+    struct pep_verdict *v = e->verdict;
+    if (v->fault_count++ >= PEP_FAULTS_MAX)
+        return NULL;
+    struct pep_fault *f = &v->faults[v->fault_count - 1];
+    f->rule = rule->id;
+    f->kind = kind;
+    f->message[0] = '\0';
+    return f;
+}
+
+static void note_error(struct pep_eval *e, const struct pep_rule *rule, int status)
+{
+    char text[sizeof(((struct pep_fault *)0)->message)];
+    const char *kind = "error";
+    if (e->slot->exhausted == PEP_EXHAUSTED_MEMORY || status == LUA_ERRMEM)
+        kind = "memory";
+    else if (e->slot->exhausted == PEP_EXHAUSTED_STEPS)
+        kind = "budget";
+    pep_slot_error(e->slot, status, text, sizeof(text));
+    struct pep_fault *f = new_fault(e, rule, kind);
+    if (f != NULL)
+        memcpy(f->message, text, sizeof(text));
+    if (status == LUA_ERRMEM) {
+        e->slot->broken = true;
+        e->slot->exhausted = PEP_EXHAUSTED_MEMORY;
+    }
+}
+
+enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
+{
+    struct pep_slot *slot = claim(e);
+    if (slot == NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
+        return PEP_APPLIES_FAULT;
+    lua_State *L = slot->L;
+    lua_rawgeti(L, 1, (lua_Integer)rule->function);
+    for (int i = 0; i < PEP_OBJECTS; i++)
+        lua_pushlightuserdata(L, &slot->objects[i]);
+    e->verdict->effort.calls++;
+    int status = pep_slot_pcall(slot, PEP_OBJECTS, 1);
+    if (status != LUA_OK || slot->exhausted != PEP_EXHAUSTED_NOT) {
+        note_error(e, rule, status);
+        return PEP_APPLIES_FAULT;
+    }
+    int type = lua_type(L, -1);
+    bool holds = lua_toboolean(L, -1) != 0;
+    lua_pop(L, 1);
+    if (type != LUA_TBOOLEAN) {
+        struct pep_fault *f = new_fault(e, rule, "result");
+        if (f != NULL)
+            snprintf(f->message, sizeof(f->message),
+                     "returned %s: a condition returns true or false", lua_typename(L, type));
+        return PEP_APPLIES_FAULT;
+    }
+    return holds != rule->negated ? PEP_APPLIES_YES : PEP_APPLIES_NO;
+}
+
+/* ---- combining ---- */
+
+struct walk {
+    struct pep_eval *e;
+    const struct pep_rule *deny, *allow, *usable, *challenge, *asking;
+    const struct pep_rule *exhausted; /* where the budget ended */
+    bool deny_failed, challenge_failed, free_allow, decided;
+    double max_age;
+};
+
+static bool can_fulfil(const struct pep_request *q, const struct pep_rule *rule)
+{
+    for (size_t i = 0; !q->any_obligation && i < rule->oblige_count; i++) {
+        bool known = false;
+        for (size_t k = 0; q->can_oblige != NULL && q->can_oblige[k] != NULL && !known; k++)
+            known = strcmp(q->can_oblige[k], rule->oblige_types[i]) == 0;
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+static void note_allow(struct walk *w, const struct pep_rule *rule)
+{
+    if (w->allow == NULL)
+        w->allow = rule;
+    if (rule->oblige_count == 0)
+        w->free_allow = true;
+    else if (w->usable == NULL && can_fulfil(w->e->request, rule))
+        w->usable = rule;
+}
+
+static void note_challenge(struct walk *w, const struct pep_rule *rule)
+{
+    if (w->challenge == NULL)
+        w->challenge = rule;
+    if (w->asking == NULL && rule->oblige_count > 0)
+        w->asking = rule;
+    if (rule->max_age >= 0 && (w->max_age < 0 || rule->max_age < w->max_age))
+        w->max_age = rule->max_age;
+}
+
+static void conclude(struct walk *w, pep_outcome outcome, pep_code code,
+                     const struct pep_rule *rule)
+{
+    struct pep_verdict *v = w->e->verdict;
+    v->outcome = outcome;
+    v->code = code;
+    v->rule = rule == NULL ? NULL : rule->id;
+    v->reason = rule == NULL ? NULL : rule->reason;
+    v->obligations = rule == NULL || outcome == PEP_ALLOW ? NULL : rule->obligations;
+    v->advice = rule == NULL ? NULL : rule->advice;
+}
+
+/* The verdict from what was seen so far. */
+static void resolve(struct walk *w)
+{
+    struct pep_verdict *v = w->e->verdict;
+    w->decided = true;
+    if (w->e->busy)
+        conclude(w, PEP_DENY, PEP_CODE_BUSY, NULL);
+    else if (w->exhausted != NULL)
+        conclude(w, PEP_DENY, PEP_CODE_FAULT, w->exhausted);
+    else if (w->deny != NULL)
+        conclude(w, PEP_DENY, w->deny_failed ? PEP_CODE_FAULT : PEP_CODE_DENIED, w->deny);
+    else if (w->allow == NULL)
+        conclude(w, PEP_DENY, PEP_CODE_NOT_GRANTED, NULL);
+    else if (w->challenge_failed)
+        conclude(w, PEP_DENY, PEP_CODE_FAULT, w->challenge);
+    else if (w->challenge != NULL) {
+        conclude(w, PEP_CHALLENGE, PEP_CODE_CHALLENGE, w->challenge);
+        if (w->asking != NULL)
+            v->obligations = pep_oblige_merged(w->e->policy, w->asking, w->max_age);
+    } else if (w->free_allow || w->usable != NULL) {
+        conclude(w, PEP_ALLOW, PEP_CODE_ALLOWED, w->free_allow ? w->allow : w->usable);
+        v->rule = w->allow->id;
+        v->reason = w->allow->reason;
+        v->obligations = w->free_allow ? NULL : w->usable->obligations;
+    } else {
+        conclude(w, PEP_DENY, PEP_CODE_OBLIGATION, w->allow);
+    }
+}
+
+/* What one rule's result means. */
+static void note(struct walk *w, const struct pep_rule *rule, enum pep_applies applies)
+{
+    struct pep_eval *e = w->e;
+    if (e->busy || (e->slot != NULL && e->slot->exhausted != PEP_EXHAUSTED_NOT)) {
+        w->exhausted = rule;
+        resolve(w);
+        return;
+    }
+    if (applies == PEP_APPLIES_NO)
+        return;
+    if (rule->effect == PEP_EFFECT_DENY) {
+        w->deny = rule;
+        w->deny_failed = applies == PEP_APPLIES_FAULT;
+        resolve(w);
+    } else if (rule->effect == PEP_EFFECT_ALLOW) {
+        if (applies == PEP_APPLIES_YES)
+            note_allow(w, rule);
+    } else if (applies == PEP_APPLIES_FAULT) {
+        w->challenge = rule;
+        w->challenge_failed = true;
+        resolve(w);
+    } else {
+        note_challenge(w, rule);
+    }
+}
+
+static void count(const struct pep_policy *policy, size_t rule, enum pep_applies applies)
+{
+    const struct pep_counter_stripe *s = &policy->counters[pep_thread_number() % PEP_STRIPES];
+    _Atomic uint32_t *counter = applies == PEP_APPLIES_YES  ? &s->applied[rule]
+                                : applies == PEP_APPLIES_NO ? &s->not_applied[rule]
+                                                            : &s->faults[rule];
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+typedef void (*explain_function)(void *context, const struct pep_explanation *line);
+
+/* Lines behind the decision get a budget of their own, so that explaining changes no verdict. */
+static void refill(struct pep_eval *e)
+{
+    if (e->slot != NULL && !e->slot->broken)
+        pep_slot_begin(e->slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+}
+
+static bool skips(const struct walk *w, const struct pep_rule *rule)
+{
+    if (rule->effect == PEP_EFFECT_ALLOW)
+        return w->free_allow; /* nothing that follows changes the answer */
+    return rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL;
+}
+
+static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_function each,
+                     void *context)
+{
+    struct pep_eval *e = w->e;
+    const struct pep_policy *policy = e->policy;
+    uint32_t room[PICK_MAX], n = bucket->count;
+    const uint32_t *list = bucket->rules;
+    if (each == NULL)
+        list = pep_bucket_pick(bucket, e->subject, room, PICK_MAX, &n);
+    e->verdict->effort.candidates = bucket->count;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct pep_rule *rule = &policy->rules[list[i]];
+        if (!w->decided && rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL) {
+            resolve(w);
+            if (each != NULL)
+                refill(e);
+        }
+        if (each == NULL && w->decided)
+            return;
+        if (each == NULL && skips(w, rule))
+            continue;
+        enum pep_head_part part = pep_rule_head(e, rule);
+        enum pep_applies applies = part != PEP_HEAD_HOLDS ? PEP_APPLIES_NO
+                                   : rule->function == 0  ? PEP_APPLIES_YES
+                                                          : pep_rule_call(e, rule);
+        e->verdict->effort.visited++;
+        bool before = w->decided;
+        if (!before) {
+            count(policy, list[i], applies);
+            note(w, rule, applies);
+        }
+        if (each != NULL) {
+            struct pep_explanation line;
+            pep_explain_rule(e, rule, part, applies, &line);
+            each(context, &line);
+            if (w->decided)
+                refill(e);
+        }
+    }
+    if (!w->decided)
+        resolve(w);
+}
+
+static void begin_verdict(struct pep_verdict *v)
+{
+    v->outcome = PEP_DENY;
+    v->code = PEP_CODE_NOT_GRANTED;
+    v->rule = NULL;
+    v->reason = NULL;
+    v->obligations = NULL;
+    v->advice = NULL;
+    v->detail[0] = '\0';
+    v->effort = (struct pep_effort){0, 0, 0};
+    v->fault_count = 0;
+}
+
+void pep_policy_walk(const struct pep_policy *policy, const struct pep_request *request,
+                     struct pep_verdict *verdict, explain_function each, void *context)
+{
+    struct pep_eval e;
+    begin_verdict(verdict);
+    int code = pep_eval_open(&e, policy, request, verdict);
+    if (code != 0) {
+        verdict->code = (pep_code)code;
+        verdict->reason = verdict->detail;
+    } else {
+        struct walk w = {.e = &e, .max_age = -1};
+        const struct pep_bucket *bucket = pep_index_find(&policy->index, e.type, e.action);
+        if (bucket != NULL)
+            walk_all(&w, bucket, each, context);
+        else
+            resolve(&w);
+    }
+    pep_eval_close(&e);
+}
+
+void pep_policy_decide(const struct pep_policy *policy, const struct pep_request *request,
+                       struct pep_verdict *ret)
+{
+    pep_policy_walk(policy, request, ret, NULL, NULL);
+}
+
+void pep_policy_explain(const struct pep_policy *policy, const struct pep_request *request,
+                        struct pep_verdict *ret,
+                        void (*each)(void *context, const struct pep_explanation *line),
+                        void *context)
+{
+    pep_policy_walk(policy, request, ret, each, context);
+}

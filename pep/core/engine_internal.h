@@ -1,0 +1,535 @@
+/*
+ * What the engine*.c files share. The data's way, one file per step:
+ *
+ *   engine_source.c    files -> checked Lua code (bytecode dumps made here) and data trees
+ *   engine_schema.c    schema.lua -> claims, roles, types            } run once, in the first
+ *   engine_head.c      allow/deny/challenge tables -> struct pep_rule } Lua state, while loading
+ *   engine_index.c     rules -> (type, action) -> candidates
+ *   engine_subject.c   claims -> struct pep_subject
+ *   engine_request.c   names and attributes of one request -> struct pep_eval
+ *   engine_decide.c    candidates -> verdict; engine_explain.c says why
+ *
+ * and below them: engine_value.c (values, pools, interned names), engine_state.c (Lua states, their
+ * memory and budgets), engine_object.c (C values as Lua sees them), engine_words.c and
+ * engine_text.c (the library of policies), engine_freeze.c (read-only after load).
+ *
+ * Everything of a policy lives in one pool and is immutable after load, except the slots (Lua
+ * states, claimed by one thread at a time), the rule counters and the merged obligations.
+ */
+#ifndef PEP_CORE_ENGINE_INTERNAL_H
+#define PEP_CORE_ENGINE_INTERNAL_H
+
+#include "chunk.h"
+#include "engine.h"
+
+#include <jansson.h>
+#include <lauxlib.h>
+#include <locale.h>
+#include <lua.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#define PEP_CACHE_LINE   128
+#define PEP_STRIPES      8           /* of the rule counters */
+#define PEP_STRING_MAX   (64 * 1024) /* one string inside a policy */
+#define PEP_SEGMENTS_MAX 32          /* of a resource name */
+#define PEP_CHAIN_MAX    16          /* actors inside each other */
+#define PEP_ROLES_MAX    20000       /* interned names of each kind */
+#define PEP_ENTRIES_MAX  4000000     /* candidates in the whole index */
+#define PEP_LOAD_STEPS   20000000    /* all files of one state, while loading */
+#define PEP_LOAD_MEMORY  (256u * 1024 * 1024)
+#define PEP_BRANCHES_MAX 1000 /* `elseif`, `goto` and labels in one source */
+#define PEP_NESTING_MAX  80   /* brackets and blocks inside each other */
+#define PEP_FREEZE_DEPTH 64
+
+#define PEP_NONE UINT32_MAX /* no such name */
+
+/* ---- engine_value.c: memory that lives as long as its policy or subject ---- */
+
+struct pep_pool_block;
+struct pep_pool {
+    struct pep_pool_block *blocks;
+    size_t total;
+};
+/* Zeroed, aligned to 16; NULL without memory. */
+void *pep_pool_get(struct pep_pool *pool, size_t size);
+/* A copy with a NUL behind it. */
+char *pep_pool_copy(struct pep_pool *pool, const void *data, size_t size);
+void pep_pool_free(struct pep_pool *pool);
+
+/* Strings as small numbers, in the order in which they came. Immutable after load. */
+struct pep_names {
+    const char **texts;
+    uint32_t *sizes;
+    uint32_t count, capacity;
+    uint32_t *slots; /* open addressing: id + 1, 0 is free */
+    uint32_t mask;
+};
+uint32_t pep_names_find(const struct pep_names *n, struct pep_span text);
+/* The id, old or new; PEP_NONE without memory. Copies into the pool. */
+uint32_t pep_names_add(struct pep_names *n, struct pep_pool *pool, struct pep_span text);
+void pep_names_free(struct pep_names *n);
+
+enum pep_kind {
+    PEP_V_NIL,
+    PEP_V_BOOL,
+    PEP_V_INT,
+    PEP_V_NUMBER,
+    PEP_V_STRING,
+    PEP_V_LIST,    /* of values */
+    PEP_V_STRINGS, /* of C strings, as a caller passed them */
+    PEP_V_MAP,     /* members sorted by name */
+};
+struct pep_value {
+    uint8_t kind;
+    uint32_t size; /* bytes, items or members */
+    union {
+        bool boolean;
+        int64_t integer;
+        double number;
+        const char *string;
+        const struct pep_value *items;
+        const char *const *strings;
+        const struct pep_member *members;
+    } u;
+};
+struct pep_member {
+    const char *name;
+    uint32_t size;
+    struct pep_value value;
+};
+/* A tree of values from JSON, copied into the pool. PEP_OK, ENOMEM, ELIMIT. null is PEP_V_NIL. */
+int pep_value_from_json(struct pep_pool *pool, const json_t *json, struct pep_value *ret);
+const struct pep_value *pep_map_find(const struct pep_value *map, struct pep_span name);
+/* Item i of a list of either kind; a nil beyond its end. */
+struct pep_value pep_list_at(const struct pep_value *list, size_t i);
+/* `same` of the language: present, not empty, no set, one type, equal. */
+bool pep_value_same(const struct pep_value *a, const struct pep_value *b);
+/* Equal scalars, as `has` compares them. */
+bool pep_value_equal(const struct pep_value *a, const struct pep_value *b);
+void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size);
+void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v);
+
+static inline struct pep_value pep_value_text(const char *text, size_t size)
+{
+    struct pep_value v = {.kind = PEP_V_STRING, .size = (uint32_t)size, .u.string = text};
+    return v;
+}
+
+/* ---- names with a meaning: the first ids of every policy's attribute names ---- */
+
+enum pep_known {
+    PEP_NAME_ID,
+    PEP_NAME_ROLES,
+    PEP_NAME_TOKEN_ROLES,
+    PEP_NAME_SCOPES,
+    PEP_NAME_CLIENT,
+    PEP_NAME_ACTOR,
+    PEP_NAME_CHAIN,
+    PEP_NAME_ISSUER,
+    PEP_NAME_TYPE,
+    PEP_NAME_NOW,
+    PEP_NAME_ACTION,
+    PEP_NAME_KNOWN
+};
+
+/* ---- the schema ---- */
+
+enum pep_shape { /* declared types of claims and attributes */
+                 PEP_SHAPE_STRING,
+                 PEP_SHAPE_NUMBER,
+                 PEP_SHAPE_INTEGER,
+                 PEP_SHAPE_BOOLEAN,
+                 PEP_SHAPE_SET,
+                 PEP_SHAPE_SCOPES,
+                 PEP_SHAPE_ANY,
+                 PEP_SHAPE_COUNT
+};
+const char *pep_shape_name(enum pep_shape shape);
+
+struct pep_claim {
+    uint32_t name; /* in policy->names */
+    const char *from;
+    enum pep_shape shape;
+    bool required;
+    int line;
+};
+struct pep_attribute {
+    uint32_t name;
+    enum pep_shape shape;
+    bool optional;
+    int line;
+};
+struct pep_resource_type {
+    bool declared;
+    int line;
+    uint32_t *segments; /* ids in policy->names; NULL without a template */
+    size_t segment_count;
+    uint32_t *actions; /* ids in policy->actions */
+    size_t action_count;
+    struct pep_attribute *attributes;
+    size_t attribute_count;
+};
+struct pep_schema_role {
+    bool declared;
+    int line;
+    uint32_t *inherits; /* as written */
+    size_t inherit_count;
+    uint32_t *closure; /* itself and everything below it */
+    size_t closure_count;
+};
+struct pep_schema {
+    bool present, has_claims, has_roles, has_types;
+    struct pep_claim *claims;
+    size_t claim_count;
+    struct pep_resource_type *types; /* by type id; policy->types.count of them after load */
+    uint32_t type_count;
+    struct pep_schema_role *roles; /* by role id */
+    uint32_t role_count;
+};
+
+/* ---- rules ---- */
+
+struct pep_pattern { /* one entry of `resource` */
+    uint32_t type;   /* PEP_NONE: every type */
+    bool every;      /* no pattern, or "type:*" */
+    uint32_t segment_count;
+    const struct pep_span *segments; /* decoded; data NULL: any segment */
+};
+struct pep_ids {
+    const uint32_t *ids;
+    uint32_t count;
+};
+struct pep_rule {
+    /* what a decision reads */
+    struct pep_ids roles, scopes, clients, issuers, same;
+    const struct pep_pattern *patterns;
+    uint32_t pattern_count;
+    uint8_t effect;
+    bool every_id; /* no pattern needs a look */
+    bool every_type, every_action;
+    bool negated;      /* `unless` */
+    uint32_t function; /* 1-based in each state's table; 0: none */
+    struct pep_ids actions;
+    const char *id, *reason, *obligations, *advice;
+    const char *const *oblige_types;
+    size_t oblige_count;
+    /* what tools read */
+    const char *file;
+    int line;
+    json_t *oblige; /* array, or NULL */
+    double max_age; /* of the first step-up; negative: none */
+    struct pep_strings action_texts, resource_texts, role_texts, scope_texts, client_texts,
+        issuer_texts, same_texts, reads;
+    uint8_t reads_any; /* bits by object: handed on, or read by computed names */
+};
+
+struct pep_bucket { /* candidates of one (type, action), sorted by effect, then id */
+    uint32_t type, action;
+    uint32_t *rules;
+    uint32_t count;
+    /* candidates by role, where that saves looking at most of them */
+    const struct pep_role_list *by_role;
+    uint32_t by_role_count;
+    const uint32_t *without_role;
+    uint32_t without_role_count;
+    const char *const *reads;
+    size_t read_count;
+};
+struct pep_role_list {
+    uint32_t role;
+    const uint32_t *rules;
+    uint32_t count;
+};
+struct pep_index {
+    struct pep_bucket *buckets;
+    uint32_t bucket_count;
+    uint32_t *slots;
+    uint32_t mask;
+};
+
+/* ---- code ---- */
+
+enum pep_source_kind { PEP_SOURCE_SCHEMA, PEP_SOURCE_POLICY, PEP_SOURCE_MODULE };
+struct pep_source {
+    const char *path, *module; /* "lib.hours" */
+    enum pep_source_kind kind;
+    struct pep_span dump; /* bytecode made here from checked text */
+    struct pep_chunk *chunk;
+};
+struct pep_data {
+    const char *name;
+    struct pep_value value;
+};
+
+/* ---- Lua states ---- */
+
+struct pep_arena_block;
+struct pep_arena_large;
+#define PEP_ARENA_CLASSES 70
+struct pep_arena {
+    void *free[PEP_ARENA_CLASSES];
+    struct pep_arena_block *blocks;
+    struct pep_arena_large *large;
+    char *at, *end;
+    size_t used, limit, allocated; /* bytes now, allowed, and ever */
+    unsigned refusals;
+};
+
+enum pep_exhausted { PEP_EXHAUSTED_NOT, PEP_EXHAUSTED_STEPS, PEP_EXHAUSTED_MEMORY };
+enum pep_object { PEP_OBJECT_SUB, PEP_OBJECT_RES, PEP_OBJECT_CTX, PEP_OBJECTS };
+
+struct pep_loader;
+struct pep_eval;
+struct pep_pointer_name {
+    const char *key;
+    uint32_t id;
+};
+struct pep_slot {
+    _Alignas(PEP_CACHE_LINE) atomic_uint busy;
+    bool broken; /* the state must be built anew before it is used */
+    lua_State *L;
+    const struct pep_policy *policy;
+    const struct pep_names *names; /* attribute names; the policy's */
+    struct pep_eval *eval;         /* the running decision */
+    struct pep_loader *loader;     /* while loading */
+    int64_t steps;                 /* left */
+    enum pep_exhausted exhausted;  /* sticky until the decision ends */
+    unsigned sorting;              /* comparators inside each other */
+    char objects[PEP_OBJECTS];     /* their addresses are sub, res and ctx */
+    struct pep_pointer_name *by_pointer;
+    uint32_t pointer_mask;
+    size_t collected; /* arena.allocated at the last step of the collector */
+    jmp_buf panic;
+    struct pep_arena arena;
+};
+
+struct pep_counter_stripe {
+    _Atomic uint32_t *applied, *not_applied, *faults;
+};
+struct pep_merged; /* obligations of several challenges, made on first use */
+
+struct pep_policy {
+    struct pep_pool pool;
+    struct pep_names names, types, actions, roles, scopes, clients, issuer_names;
+    struct pep_names reads; /* "sub.tenant" */
+    struct pep_issuers *issuers;
+    struct pep_schema schema;
+    struct pep_source *sources;
+    size_t source_count;
+    struct pep_data *data;
+    size_t data_count;
+    struct pep_rule *rules; /* sorted by effect, then id */
+    size_t rule_count;
+    size_t function_count;
+    struct pep_index index;
+    struct pep_slot *slots;
+    unsigned slot_count;
+    bool author;
+    locale_t locale;
+    struct pep_counter_stripe counters[PEP_STRIPES];
+    _Atomic(struct pep_merged *) merged;
+};
+
+/* What exists only while a policy is loaded. */
+struct pep_loader {
+    struct pep_policy *policy;
+    struct pep_diags *diags;
+    bool first; /* reads heads and schema; other states only take the functions */
+    bool out_of_memory;
+    enum pep_source_kind phase;
+    const char *file;
+    struct pep_rule *rules; /* in the order of declaration */
+    size_t rule_count, rule_capacity;
+    size_t functions;
+    unsigned char *module_state; /* per source: 0, 1 loading, 2 loaded */
+};
+
+/* engine_state.c */
+int pep_slot_open(struct pep_slot *slot, const struct pep_policy *policy, struct pep_error *err);
+void pep_slot_close(struct pep_slot *slot);
+/* Runs `function` protected, with `argument` as light userdata at index 1. A Lua status; LUA_ERRMEM
+ * also for a panic. The error's text, if there is one, is on the stack then; see pep_slot_error().
+ */
+int pep_slot_call(struct pep_slot *slot, lua_CFunction function, void *argument);
+int pep_slot_pcall(struct pep_slot *slot, int arguments, int results);
+/* Copies the error on top of the stack as one printable line and pops it. */
+void pep_slot_error(struct pep_slot *slot, int status, char *out, size_t size);
+struct pep_slot *pep_slot_of(lua_State *L);
+void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory);
+void pep_slot_end(struct pep_slot *slot); /* the collector's bounded step */
+/* Takes `amount` off the budget; raises when nothing is left. */
+void pep_charge(lua_State *L, size_t amount);
+/* NULL: none became free within the bound. */
+struct pep_slot *pep_slot_claim(const struct pep_policy *policy);
+void pep_slot_release(struct pep_slot *slot);
+unsigned pep_thread_number(void); /* small, distinct while there are few threads */
+
+/* engine_object.c: C values in Lua */
+void pep_object_open(lua_State *L); /* the metatable of light userdata */
+void pep_push_value(lua_State *L, const struct pep_value *v);
+/* The C value behind the Lua value at `index`: scalars by copy, C lists and maps by reference.
+ * False for the language's own tables and functions. */
+bool pep_get_value(lua_State *L, int index, struct pep_value *ret);
+bool pep_slot_intern(struct pep_slot *slot); /* inside a protected call: names to pointers */
+
+/* engine_words.c, engine_text.c, engine_numbers.c: what policies may call. The environment table is
+ * pushed by the first; the others add to the one on top of the stack. */
+void pep_words_open(lua_State *L);
+void pep_text_open(lua_State *L);
+void pep_numbers_open(lua_State *L);
+bool pep_word_exists(const char *name);
+const char *const *pep_word_names(size_t *ret_count);
+/* The table behind a read-only one, or the index itself as absolute; false if it is no table. */
+bool pep_push_table(lua_State *L, int index, bool *ret_read_only);
+
+/* engine_freeze.c: everything that the functions in the table at `index` can reach becomes
+ * read-only. Inside a protected call. */
+void pep_freeze_functions(lua_State *L, int index);
+void pep_push_read_only(lua_State *L); /* replaces the table on top by its read-only face */
+
+/* engine_source.c */
+int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
+                     struct pep_diags *diags, struct pep_error *err);
+/* Compiles checked text: for the author's tools. Appends the dump. */
+int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span text,
+                       struct pep_diags *diags, struct pep_buffer *dump);
+/* A diagnosis from the error on top of the stack; pops it. */
+void pep_source_error(struct pep_slot *slot, int status, const char *code, const char *path,
+                      struct pep_diags *diags);
+const struct pep_source *pep_source_module(const struct pep_policy *policy, const char *module);
+const struct pep_value *pep_data_find(const struct pep_policy *policy, struct pep_span name);
+/* Loads a dump as a function whose environment is the state's; raises. */
+void pep_push_chunk(lua_State *L, const struct pep_source *source);
+
+/* engine_load.c */
+int pep_slot_load(struct pep_slot *slot, struct pep_loader *loader, struct pep_error *err);
+int pep_slot_rebuild(struct pep_slot *slot);
+void pep_push_functions(lua_State *L); /* the table of rule functions */
+
+/* engine_schema.c */
+void pep_schema_open(lua_State *L); /* words of schema.lua into the environment */
+int pep_schema_close(struct pep_policy *policy, struct pep_diags *diags);
+/* The declared (or, without a schema, any) type; NULL if unknown. */
+const struct pep_resource_type *pep_schema_type(const struct pep_policy *policy, uint32_t type);
+bool pep_schema_has_action(const struct pep_resource_type *type, uint32_t action);
+bool pep_type_declares(const struct pep_resource_type *type,
+                       uint32_t name); /* segment, attribute, type, id */
+
+/* engine_head.c, engine_oblige.c */
+void pep_head_open(lua_State *L); /* allow, deny, challenge, step_up */
+bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_rule *rule,
+                     bool oblige);
+/* The obligations of `rule` with this step-up age, as JSON text that lives with the policy. */
+const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_rule *rule,
+                              double max_age);
+void pep_merged_free(struct pep_policy *policy);
+int pep_word_step_up(lua_State *L);
+
+/* engine_resource.c */
+struct pep_resource_name {
+    struct pep_span type, id; /* the id in its canonical form */
+    uint32_t segment_count;
+    struct pep_span segments[PEP_SEGMENTS_MAX]; /* decoded */
+    char room[PEP_RESOURCE_MAX * 3 + 4];
+    size_t used;
+};
+/* NULL, or what is wrong (static text). */
+const char *pep_resource_parse(const char *text, struct pep_resource_name *ret);
+bool pep_type_name_valid(struct pep_span name);
+bool pep_pattern_matches(const struct pep_pattern *p, const struct pep_resource_name *name);
+/* NULL, or what is wrong. `text` is "type", "type:pattern" or "*". */
+const char *pep_pattern_parse(struct pep_pool *pool, const char *text, struct pep_pattern *ret,
+                              struct pep_span *ret_type);
+
+/* engine_index.c */
+int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct pep_error *err);
+const struct pep_bucket *pep_index_find(const struct pep_index *index, uint32_t type,
+                                        uint32_t action);
+/* The candidates that this subject's roles leave, in evaluation order: `room` or all of them. */
+const uint32_t *pep_bucket_pick(const struct pep_bucket *bucket, const struct pep_subject *subject,
+                                uint32_t *room, uint32_t capacity, uint32_t *ret_count);
+
+/* engine_reads.c */
+/* The names that the function in `chunk` reads. PEP_OK or ENOMEM. */
+int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struct pep_chunk *chunk);
+int pep_reads_build(struct pep_policy *policy); /* per bucket, once the index stands */
+
+/* engine_subject.c */
+struct pep_subject {
+    const struct pep_policy *policy;
+    struct pep_pool pool;
+    const uint32_t *names; /* ids; PEP_NONE for names that no rule mentions */
+    const struct pep_span *texts;
+    const struct pep_value *values;
+    uint32_t count;
+    const uint64_t *roles, *scopes; /* bits by id */
+    const uint32_t *role_ids;
+    uint32_t role_count;
+    uint32_t client, issuer; /* ids or PEP_NONE */
+    uint32_t dropped_roles;  /* not in the schema */
+};
+static inline bool pep_bit(const uint64_t *bits, uint32_t i)
+{
+    return bits != NULL && (bits[i >> 6] >> (i & 63) & 1) != 0;
+}
+const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name);
+
+/* engine_request.c */
+struct pep_fields {
+    uint32_t count;
+    uint32_t names[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
+    struct pep_span texts[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
+    struct pep_value values[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
+};
+struct pep_eval {
+    const struct pep_policy *policy;
+    const struct pep_request *request;
+    const struct pep_subject *subject;
+    struct pep_verdict *verdict;
+    struct pep_slot *slot; /* claimed, or NULL */
+    bool busy;             /* none could be claimed */
+    uint32_t type, action; /* ids; PEP_NONE: no rule names it */
+    struct pep_resource_name resource;
+    struct pep_fields res, ctx;
+    struct pep_pool pool; /* values from JSON attributes */
+};
+/* 0, or the code of the denial; the verdict's detail says why. */
+int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
+                  const struct pep_request *request, struct pep_verdict *verdict);
+void pep_eval_close(struct pep_eval *e);
+/* The value of object.name for the running decision, NULL if absent. */
+const struct pep_value *pep_eval_get(const struct pep_eval *e, enum pep_object object,
+                                     uint32_t name, struct pep_span text);
+/* True if a rule may name it: the schema declares it, or declares nothing of the kind. */
+bool pep_eval_declared(const struct pep_eval *e, enum pep_object object, uint32_t name);
+
+/* engine_decide.c */
+enum pep_applies { PEP_APPLIES_NO, PEP_APPLIES_YES, PEP_APPLIES_FAULT };
+/* The first part of a head that does not hold, as a number; 0 if all hold. */
+enum pep_head_part {
+    PEP_HEAD_HOLDS,
+    PEP_HEAD_RESOURCE,
+    PEP_HEAD_ROLES,
+    PEP_HEAD_SCOPES,
+    PEP_HEAD_CLIENTS,
+    PEP_HEAD_ISSUERS,
+    PEP_HEAD_SAME,
+};
+enum pep_head_part pep_rule_head(const struct pep_eval *e, const struct pep_rule *rule);
+enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule);
+void pep_policy_walk(const struct pep_policy *policy, const struct pep_request *request,
+                     struct pep_verdict *verdict,
+                     void (*each)(void *context, const struct pep_explanation *line),
+                     void *context);
+/* engine_explain.c */
+void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
+                      enum pep_head_part part, enum pep_applies applies,
+                      struct pep_explanation *ret);
+
+/* Raises a diagnosis at the policy's line that is running. */
+void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int pep_load_line(lua_State *L);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * Running the policy files inside one Lua state. The first state reads rule heads and the schema;
+ * the others run the same code in the same order and take only the functions, so that function n is
+ * the same one everywhere (the counts are compared).
+ *
+ * The registry holds, by fixed numbers, the functions of rules and the values of modules.
+ */
+#include "engine_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_FUNCTIONS 1000 /* in the registry; luaL_ref is not used */
+#define KEY_MODULES   1001
+
+int pep_load_line(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
+        if (lua_getinfo(L, "l", &ar) != 0 && ar.currentline > 0)
+            return ar.currentline;
+    }
+    return 0;
+}
+
+void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
+{
+    struct pep_loader *ld = pep_slot_of(L)->loader;
+    char text[400];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    pep_diag_add(ld->diags, code, ld->file, pep_load_line(L), help, "%s", text);
+}
+
+/* ---- require ---- */
+
+static int word_require(lua_State *L)
+{
+    struct pep_slot *slot = pep_slot_of(L);
+    struct pep_loader *ld = slot->loader;
+    if (ld == NULL)
+        return luaL_error(L, "require: only while loading, at the top of the file");
+    const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
+    const struct pep_source *s = pep_source_module(slot->policy, name);
+    if (s == NULL)
+        return luaL_error(L, "require: there is no module `%s` in lib/", name);
+    size_t i = (size_t)(s - slot->policy->sources);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_MODULES);
+    if (ld->module_state[i] == 2) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        return 1;
+    }
+    if (ld->module_state[i] == 1)
+        return luaL_error(L, "require: `%s` needs itself, through other modules", name);
+    enum pep_source_kind phase = ld->phase;
+    const char *file = ld->file;
+    ld->module_state[i] = 1;
+    ld->phase = PEP_SOURCE_MODULE;
+    ld->file = s->path;
+    pep_push_chunk(L, s);
+    lua_call(L, 0, 1);
+    ld->phase = phase;
+    ld->file = file;
+    ld->module_state[i] = 2;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (lua_Integer)i + 1);
+    return 1;
+}
+
+/* ---- the steps, each a protected call ---- */
+
+static int set_up(lua_State *L)
+{
+    pep_words_open(L);
+    pep_schema_open(L);
+    pep_head_open(L);
+    lua_pushcfunction(L, word_require);
+    lua_setfield(L, -2, "require");
+    lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    pep_object_open(L);
+    lua_newtable(L);
+    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+    lua_newtable(L);
+    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_MODULES);
+    return 0;
+}
+
+static int run_source(lua_State *L)
+{
+    pep_push_chunk(L, lua_touserdata(L, 1));
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+static int finish(lua_State *L)
+{
+    struct pep_slot *slot = pep_slot_of(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+    pep_freeze_functions(L, -1);
+    lua_newtable(L);
+    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_MODULES);
+    if (!pep_slot_intern(slot))
+        return luaL_error(L, "no memory");
+    lua_settop(L, 0);
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+void pep_push_functions(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+}
+
+static int refuse(struct pep_slot *slot, struct pep_loader *ld, int status, const char *file,
+                  struct pep_error *err)
+{
+    if (slot->broken && ld->diags == NULL)
+        return PEP_ENOMEM;
+    if (ld->diags != NULL)
+        pep_source_error(slot, status, "E211", file, ld->diags);
+    return pep_error_set(err, PEP_EPOLICY, "%s: does not load", file == NULL ? "policy" : file);
+}
+
+/* One file; a mistake in it does not hide those in the next. */
+static int run_file(struct pep_slot *slot, struct pep_loader *ld, const struct pep_source *s)
+{
+    ld->file = s->path;
+    ld->phase = s->kind;
+    int status = pep_slot_call(slot, run_source, (void *)(uintptr_t)s);
+    if (status == LUA_OK)
+        return PEP_OK;
+    /* an error inside a module names the module's file */
+    return refuse(slot, ld, status, ld->file, NULL);
+}
+
+static int run_kind(struct pep_slot *slot, struct pep_loader *ld, enum pep_source_kind kind)
+{
+    int rc = PEP_OK;
+    for (size_t i = 0; i < slot->policy->source_count && !slot->broken; i++) {
+        const struct pep_source *s = &slot->policy->sources[i];
+        if (s->kind == kind && run_file(slot, ld, s) != PEP_OK)
+            rc = PEP_EPOLICY;
+    }
+    return slot->broken ? PEP_EPOLICY : rc;
+}
+
+int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error *err)
+{
+    int rc, status;
+    slot->loader = ld;
+    pep_slot_begin(slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
+    ld->module_state = calloc(slot->policy->source_count + 1, 1);
+    if (ld->module_state == NULL || pep_slot_call(slot, set_up, NULL) != LUA_OK) {
+        rc = pep_error_set(err, PEP_ENOMEM, "no memory for a Lua state");
+        goto done;
+    }
+    rc = ld->first ? run_kind(slot, ld, PEP_SOURCE_SCHEMA) : PEP_OK;
+    if (ld->first && rc == PEP_OK)
+        rc = pep_schema_close(ld->policy, ld->diags);
+    if (rc == PEP_OK)
+        rc = run_kind(slot, ld, PEP_SOURCE_POLICY);
+    if (ld->out_of_memory)
+        rc = PEP_ENOMEM;
+    if (rc == PEP_OK && (status = pep_slot_call(slot, finish, NULL)) != LUA_OK)
+        rc = refuse(slot, ld, status, NULL, err);
+done:
+    free(ld->module_state);
+    ld->module_state = NULL;
+    slot->loader = NULL;
+    if (rc != PEP_OK)
+        return pep_error_set(err, rc, "the policy files do not load");
+    lua_settop(slot->L, 0);
+    pep_push_functions(slot->L);
+    slot->collected = slot->arena.allocated;
+    return PEP_OK;
+}
+
+/* A fresh state in place of one that ran out of memory, by the thread that caused it. */
+int pep_slot_rebuild(struct pep_slot *slot)
+{
+    const struct pep_policy *policy = slot->policy;
+    struct pep_loader ld = {.first = false};
+    pep_slot_close(slot);
+    int rc = pep_slot_open(slot, policy, NULL);
+    if (rc == PEP_OK)
+        rc = pep_slot_load(slot, &ld, NULL);
+    if (rc == PEP_OK && ld.functions != policy->function_count)
+        rc = PEP_EPOLICY;
+    slot->broken = rc != PEP_OK;
+    return rc;
+}

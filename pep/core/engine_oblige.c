@@ -1,0 +1,235 @@
+/*
+ * Obligations and advice: tables of a rule head as JSON text, made once at load.
+ *
+ * An obligation is an object with a `type`; step_up { acr_values, max_age } makes the one of RFC
+ * 9470. Where several challenges apply, the answer asks for the smallest max_age with the first
+ * rule's acr_values: such a text is made on first use and kept with the policy, found by (rule,
+ * age), so that a warm decision allocates nothing. The list only grows and is bounded by the rules.
+ */
+#include "engine_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OBLIGE_DEPTH 8
+#define OBLIGE_MAX   16
+#define OBLIGE_TEXT  (16 * 1024)
+
+/* ---- Lua to JSON: raw access only, so that nothing raises while a value is owned ---- */
+
+static json_t *to_json(lua_State *L, int index, int depth);
+
+static json_t *table_to_json(lua_State *L, int index, int depth)
+{
+    size_t n = lua_rawlen(L, index);
+    json_t *out = n > 0 ? json_array() : json_object();
+    for (size_t i = 1; out != NULL && i <= n; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i);
+        json_t *item = to_json(L, lua_gettop(L), depth + 1);
+        lua_pop(L, 1);
+        if (item == NULL || json_array_append_new(out, item) != 0) {
+            json_decref(out);
+            out = NULL;
+        }
+    }
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        json_t *item = NULL;
+        if (out != NULL && n > 0 && lua_isinteger(L, -2))
+            continue;
+        if (out != NULL && n == 0 && lua_type(L, -2) == LUA_TSTRING)
+            item = to_json(L, lua_gettop(L), depth + 1);
+        if (item == NULL || json_object_set_new(out, lua_tostring(L, -2), item) != 0) {
+            json_decref(out);
+            out = NULL;
+        }
+    }
+    return out;
+}
+
+static json_t *to_json(lua_State *L, int index, int depth)
+{
+    size_t size;
+    double d;
+    if (depth > OBLIGE_DEPTH || !lua_checkstack(L, 8))
+        return NULL;
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING: {
+        const char *text = lua_tolstring(L, index, &size);
+        return memchr(text, 0, size) != NULL ? NULL : json_stringn(text, size);
+    }
+    case LUA_TBOOLEAN:
+        return json_boolean(lua_toboolean(L, index));
+    case LUA_TNUMBER:
+        d = lua_tonumber(L, index);
+        if (lua_isinteger(L, index))
+            return json_integer(lua_tointeger(L, index));
+        return isfinite(d) ? json_real(d) : NULL;
+    case LUA_TTABLE:
+        return table_to_json(L, index, depth);
+    default:
+        return NULL;
+    }
+}
+
+/* ---- step_up ---- */
+
+int pep_word_step_up(lua_State *L)
+{
+    static const char *const names[] = {"acr_values", "max_age", "amr_values"};
+    if (pep_slot_of(L)->loader == NULL)
+        return luaL_error(L, "step_up: only in a rule's `oblige`");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        int type = lua_type(L, -1);
+        bool age = strcmp(key, "max_age") == 0;
+        if (!age && strcmp(key, "acr_values") != 0 && strcmp(key, "amr_values") != 0) {
+            const char *near = pep_did_you_mean(key, names, 3);
+            return luaL_error(L, "step_up: unknown key `%s`%s%s", key,
+                              near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
+        }
+        if (age ? !lua_isinteger(L, -1) || lua_tointeger(L, -1) < 0 : type != LUA_TTABLE)
+            return luaL_error(L,
+                              age ? "step_up: max_age is a number of seconds"
+                                  : "step_up: %s is a list of texts",
+                              key);
+    }
+    lua_createtable(L, 0, 4);
+    lua_pushliteral(L, "step-up");
+    lua_setfield(L, 2, "type");
+    for (int i = 0; i < 3; i++) {
+        lua_pushstring(L, names[i]);
+        lua_rawget(L, 1);
+        lua_setfield(L, 2, names[i]);
+    }
+    return 1;
+}
+
+/* ---- reading ---- */
+
+static char *dump_json(struct pep_pool *pool, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    char *copy = text == NULL ? NULL : pep_pool_copy(pool, text, strlen(text));
+    free(text);
+    return copy;
+}
+
+/* Types and the step-up age, from the array; false if one has no type. */
+static bool note_types(struct pep_pool *pool, struct pep_rule *rule)
+{
+    size_t n = json_array_size(rule->oblige);
+    const char **types = pep_pool_get(pool, (n + 1) * sizeof(*types));
+    if (types == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *o = json_array_get(rule->oblige, i);
+        types[i] = json_string_value(json_object_get(o, "type"));
+        if (types[i] == NULL)
+            return false;
+        const json_t *age = json_object_get(o, "max_age");
+        if (strcmp(types[i], "step-up") == 0 && json_is_integer(age) && rule->max_age < 0)
+            rule->max_age = (double)json_integer_value(age);
+    }
+    rule->oblige_types = types;
+    rule->oblige_count = n;
+    return true;
+}
+
+bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_rule *rule,
+                     bool oblige)
+{
+    const char *key = oblige ? "oblige" : "advise";
+    lua_pushstring(L, key);
+    if (lua_rawget(L, index) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return true;
+    }
+    json_t *json = lua_type(L, -1) == LUA_TTABLE ? to_json(L, lua_gettop(L), 0) : NULL;
+    lua_pop(L, 1);
+    if (json_is_object(json) && json_object_size(json) > 0)
+        json = json_pack("[o]", json);
+    bool ok = json_is_array(json) && json_array_size(json) <= OBLIGE_MAX;
+    for (size_t i = 0; ok && i < json_array_size(json); i++)
+        ok = json_is_object(json_array_get(json, i));
+    char *text = ok ? dump_json(&ld->policy->pool, json) : NULL;
+    ok = text != NULL && strlen(text) <= OBLIGE_TEXT;
+    if (ok && oblige) {
+        rule->oblige = json_incref(json);
+        ok = note_types(&ld->policy->pool, rule);
+    }
+    json_decref(json);
+    if (!ok) {
+        pep_load_diag(L, "E109", "oblige = step_up { max_age = 300 } or { type = \"log\", ... }",
+                      "rule `%s`: `%s` must be an obligation, or a list of them, each with a type",
+                      rule->id, key);
+        return false;
+    }
+    if (oblige)
+        rule->obligations = text;
+    else
+        rule->advice = text;
+    return true;
+}
+
+/* ---- several challenges ---- */
+
+struct pep_merged {
+    struct pep_merged *next;
+    const struct pep_rule *rule;
+    double max_age;
+    char text[];
+};
+
+static struct pep_merged *make_merged(const struct pep_rule *rule, double max_age)
+{
+    json_t *copy = json_deep_copy(rule->oblige);
+    for (size_t i = 0; i < json_array_size(copy); i++) {
+        json_t *o = json_array_get(copy, i);
+        const char *type = json_string_value(json_object_get(o, "type"));
+        if (type != NULL && strcmp(type, "step-up") == 0)
+            json_object_set_new(o, "max_age", json_integer((json_int_t)max_age));
+    }
+    char *text = copy == NULL ? NULL : json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(copy);
+    struct pep_merged *m = text == NULL ? NULL : malloc(sizeof(*m) + strlen(text) + 1);
+    if (m != NULL) {
+        m->rule = rule;
+        m->max_age = max_age;
+        memcpy(m->text, text, strlen(text) + 1);
+    }
+    free(text);
+    return m;
+}
+
+const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_rule *rule,
+                              double max_age)
+{
+    if (rule->oblige == NULL || max_age < 0 || rule->max_age == max_age)
+        return rule->obligations;
+    _Atomic(struct pep_merged *) *head = &((struct pep_policy *)(uintptr_t)policy)->merged;
+    struct pep_merged *first = atomic_load_explicit(head, memory_order_acquire);
+    for (const struct pep_merged *m = first; m != NULL; m = m->next) {
+        if (m->rule == rule && m->max_age == max_age)
+            return m->text;
+    }
+    struct pep_merged *m = make_merged(rule, max_age);
+    if (m == NULL)
+        return rule->obligations;
+    m->next = first; /* two threads may both add one: both stay valid */
+    while (!atomic_compare_exchange_weak_explicit(head, &m->next, m, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+    return m->text;
+}
+
+void pep_merged_free(struct pep_policy *policy)
+{
+    struct pep_merged *m = atomic_load(&policy->merged), *next;
+    for (; m != NULL; m = next) {
+        next = m->next;
+        free(m);
+    }
+}

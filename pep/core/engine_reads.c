@@ -1,0 +1,255 @@
+/*
+ * Which names the rules for one (type, action) can read, known at load: from heads, and from the
+ * bytecode of functions (core/chunk). Decision records carry their values, so that a decision can
+ * be replayed against another policy.
+ *
+ * A function that hands `sub` on to a module may read there whatever any function of the bundle
+ * reads from a parameter; that is what is recorded then. Rejected: noting reads while deciding,
+ * which costs every decision, and misses what another policy would read.
+ */
+#include "engine_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const prefixes[PEP_OBJECTS] = {"sub.", "res.", "ctx."};
+
+/* The id of "sub.name" in policy->reads. */
+static uint32_t intern(struct pep_policy *policy, int object, const char *name)
+{
+    char text[300];
+    int n = snprintf(text, sizeof(text), "%s%s", prefixes[object], name);
+    if (n < 0 || (size_t)n >= sizeof(text))
+        return PEP_NONE;
+    return pep_names_add(&policy->reads, &policy->pool, pep_span_of(text, (size_t)n));
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Adds to a growing set of ids; false without memory. */
+struct set {
+    uint32_t *ids;
+    uint32_t count;
+    unsigned char *seen;
+    uint32_t seen_size;
+};
+
+static bool add(struct set *s, uint32_t id)
+{
+    if (id == PEP_NONE)
+        return true;
+    if (id >= s->seen_size) {
+        uint32_t size = id < 128 ? 256 : id * 2;
+        uint32_t *ids = realloc(s->ids, size * sizeof(*ids));
+        if (ids == NULL)
+            return false;
+        s->ids = ids;
+        unsigned char *seen = realloc(s->seen, size);
+        if (seen == NULL)
+            return false;
+        memset(seen + s->seen_size, 0, size - s->seen_size);
+        s->seen = seen;
+        s->seen_size = size;
+    }
+    if (!s->seen[id])
+        s->ids[s->count++] = id;
+    s->seen[id] = 1;
+    return true;
+}
+
+static void clear(struct set *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        s->seen[s->ids[i]] = 0;
+    s->count = 0;
+}
+
+/* The set's texts, sorted, in the pool. */
+static const char *const *texts_of(struct pep_policy *policy, const struct set *s)
+{
+    const char **texts = pep_pool_get(&policy->pool, (s->count + 1) * sizeof(*texts));
+    for (uint32_t i = 0; texts != NULL && i < s->count; i++)
+        texts[i] = policy->reads.texts[s->ids[i]];
+    if (texts != NULL && s->count > 1)
+        qsort(texts, s->count, sizeof(*texts), compare_texts);
+    return texts;
+}
+
+int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struct pep_chunk *chunk)
+{
+    size_t count;
+    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    struct set s = {NULL, 0, NULL, 0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct pep_use *u = &uses[i];
+        if (u->function != 0 || u->param >= PEP_OBJECTS)
+            continue;
+        if (u->kind == PEP_USE_FIELD)
+            ok = add(&s, intern(policy, u->param, u->name));
+        else if (u->kind == PEP_USE_DYNAMIC || u->kind == PEP_USE_ESCAPE)
+            rule->reads_any |= (uint8_t)(1u << u->param);
+    }
+    const char *const *texts = ok ? texts_of(policy, &s) : NULL;
+    if (texts != NULL)
+        rule->reads = (struct pep_strings){texts, s.count};
+    free(s.ids);
+    free(s.seen);
+    return texts == NULL ? PEP_ENOMEM : PEP_OK;
+}
+
+/* ---- per bucket ---- */
+
+static bool add_head(struct pep_policy *policy, const struct pep_rule *rule, struct set *s)
+{
+    bool ok = true;
+    if (rule->roles.count > 0)
+        ok = add(s, intern(policy, PEP_OBJECT_SUB, "roles"));
+    if (rule->scopes.count > 0)
+        ok = ok && add(s, intern(policy, PEP_OBJECT_SUB, "scopes"));
+    if (rule->clients.count > 0)
+        ok = ok && add(s, intern(policy, PEP_OBJECT_SUB, "client"));
+    if (rule->issuers.count > 0)
+        ok = ok && add(s, intern(policy, PEP_OBJECT_SUB, "issuer"));
+    for (uint32_t i = 0; ok && i < rule->same.count; i++) {
+        const char *name = policy->names.texts[rule->same.ids[i]];
+        ok = add(s, intern(policy, PEP_OBJECT_SUB, name)) &&
+             add(s, intern(policy, PEP_OBJECT_RES, name));
+    }
+    for (size_t i = 0; ok && i < rule->reads.count; i++)
+        ok = add(s, pep_names_find(&policy->reads, pep_span_string(rule->reads.items[i])));
+    return ok;
+}
+
+static bool may_have(const struct pep_policy *policy, int object, uint32_t name)
+{
+    const struct pep_schema *schema = &policy->schema;
+    if (object == PEP_OBJECT_CTX)
+        return name > PEP_NAME_TYPE || name == PEP_NAME_NOW;
+    if (object == PEP_OBJECT_SUB) {
+        for (size_t i = 0; i < schema->claim_count; i++) {
+            if (schema->claims[i].name == name)
+                return true;
+        }
+        return !schema->has_claims || name <= PEP_NAME_ISSUER;
+    }
+    for (uint32_t t = 0; t < schema->type_count; t++) {
+        if (schema->types[t].declared && pep_type_declares(&schema->types[t], name))
+            return true;
+    }
+    return !schema->has_types;
+}
+
+/* Every name that any function reads from a parameter. */
+static bool add_any(struct pep_policy *policy, uint8_t objects, struct set *s)
+{
+    for (size_t i = 0; i < policy->source_count; i++) {
+        size_t count;
+        const struct pep_use *uses = pep_chunk_uses(policy->sources[i].chunk, &count);
+        for (size_t k = 0; k < count; k++) {
+            if (uses[k].kind != PEP_USE_FIELD)
+                continue;
+            uint32_t name = pep_names_find(&policy->names, pep_span_string(uses[k].name));
+            for (int o = 0; o < PEP_OBJECTS; o++) {
+                if ((objects >> o & 1) != 0 && may_have(policy, o, name) &&
+                    !add(s, intern(policy, o, uses[k].name)))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool same_reads(const struct pep_bucket *a, const char *const *texts, size_t count)
+{
+    return a->read_count == count &&
+           (count == 0 || memcmp(a->reads, texts, count * sizeof(*texts)) == 0);
+}
+
+static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct set *s,
+                        const struct pep_bucket *previous)
+{
+    uint8_t any = 0;
+    bool ok = true;
+    clear(s);
+    for (uint32_t i = 0; ok && i < b->count; i++) {
+        const struct pep_rule *rule = &policy->rules[b->rules[i]];
+        ok = add_head(policy, rule, s);
+        any |= rule->reads_any;
+    }
+    if (ok && any != 0)
+        ok = add_any(policy, any, s);
+    const char **texts = ok ? malloc((s->count + 1) * sizeof(*texts)) : NULL;
+    if (texts == NULL)
+        return false;
+    for (uint32_t i = 0; i < s->count; i++)
+        texts[i] = policy->reads.texts[s->ids[i]];
+    if (s->count > 1)
+        qsort(texts, s->count, sizeof(*texts), compare_texts);
+    b->read_count = s->count;
+    if (previous != NULL && same_reads(previous, texts, s->count)) {
+        b->reads = previous->reads;
+    } else {
+        const char **copy = pep_pool_get(&policy->pool, (s->count + 1) * sizeof(*copy));
+        if (copy != NULL)
+            memcpy(copy, texts, s->count * sizeof(*copy));
+        b->reads = copy;
+    }
+    free(texts);
+    return b->reads != NULL;
+}
+
+int pep_reads_build(struct pep_policy *policy)
+{
+    struct set s = {NULL, 0, NULL, 0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < policy->index.bucket_count; i++)
+        ok = fill_bucket(policy, &policy->index.buckets[i], &s,
+                         i == 0 ? NULL : &policy->index.buckets[i - 1]);
+    free(s.ids);
+    free(s.seen);
+    return ok ? PEP_OK : PEP_ENOMEM;
+}
+
+/* ---- for records ---- */
+
+const char *const *pep_policy_reads(const struct pep_policy *policy, const char *type,
+                                    const char *action, size_t *ret_count)
+{
+    uint32_t t = pep_names_find(&policy->types, pep_span_string(type));
+    uint32_t a = pep_names_find(&policy->actions, pep_span_string(action));
+    const struct pep_bucket *b = pep_index_find(&policy->index, t, a);
+    *ret_count = b == NULL ? 0 : b->read_count;
+    return b == NULL ? NULL : b->reads;
+}
+
+void pep_policy_put_reads(const struct pep_policy *policy, const struct pep_request *request,
+                          struct pep_buffer *out)
+{
+    struct pep_verdict scratch;
+    struct pep_eval e;
+    scratch.detail[0] = '\0';
+    pep_put_u8(out, '{');
+    const struct pep_bucket *b = NULL;
+    if (pep_eval_open(&e, policy, request, &scratch) == 0)
+        b = pep_index_find(&policy->index, e.type, e.action);
+    for (size_t i = 0; b != NULL && i < b->read_count; i++) {
+        const char *name = b->reads[i];
+        enum pep_object object = name[0] == 's'   ? PEP_OBJECT_SUB
+                                 : name[0] == 'r' ? PEP_OBJECT_RES
+                                                  : PEP_OBJECT_CTX;
+        struct pep_span text = pep_span_string(name + 4);
+        uint32_t id = pep_names_find(&policy->names, text);
+        if (i > 0)
+            pep_put_u8(out, ',');
+        pep_put_json_text(out, name, strlen(name));
+        pep_put_u8(out, ':');
+        pep_put_json_value(out, pep_eval_get(&e, object, id, text));
+    }
+    pep_put_u8(out, '}');
+    pep_eval_close(&e);
+}

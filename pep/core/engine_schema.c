@@ -1,0 +1,486 @@
+/*
+ * schema.lua: claims, roles, resource types. Its words fill struct pep_schema while the file runs
+ * in the first Lua state; pep_schema_close() then closes the role hierarchy, so that a decision
+ * only tests bits.
+ *
+ * Mistakes become diagnoses and reading goes on, so that an author sees all of them at once. Tables
+ * are read raw; nothing owned lives across a call that can raise, because everything is in the
+ * policy's pool.
+ */
+#include "engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const shapes[PEP_SHAPE_COUNT] = {"string", "number", "integer", "boolean",
+                                                    "set",    "scopes", "any"};
+
+const char *pep_shape_name(enum pep_shape shape)
+{
+    return shapes[shape];
+}
+
+static struct pep_loader *loader_of(lua_State *L, const char *word)
+{
+    struct pep_loader *ld = pep_slot_of(L)->loader;
+    if (ld == NULL || !ld->first || ld->phase != PEP_SOURCE_SCHEMA)
+        luaL_error(L, "%s: belongs in schema.lua", word);
+    return ld;
+}
+
+static void *need(lua_State *L, void *p)
+{
+    if (p == NULL) {
+        pep_slot_of(L)->loader->out_of_memory = true;
+        luaL_error(L, "no memory");
+    }
+    return p;
+}
+
+static uint32_t intern(lua_State *L, struct pep_names *names, const char *text, size_t size)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    if (names->count >= PEP_ROLES_MAX)
+        luaL_error(L, "more than %d names of one kind", PEP_ROLES_MAX);
+    uint32_t id = pep_names_add(names, &policy->pool, pep_span_of(text, size));
+    if (id == PEP_NONE)
+        need(L, NULL);
+    return id;
+}
+
+/* Room for `count` items and one more, doubling; the old items are copied. */
+static void *grown(lua_State *L, void *items, size_t count, size_t size)
+{
+    if (count != 0 && (count & (count - 1)) != 0)
+        return items;
+    struct pep_pool *pool = &pep_slot_of(L)->loader->policy->pool;
+    void *bigger = need(L, pep_pool_get(pool, (count == 0 ? 1 : count * 2) * size));
+    if (count > 0)
+        memcpy(bigger, items, count * size);
+    return bigger;
+}
+
+/* The string member `name` of the table at `t`, left on the stack; NULL if absent. */
+static const char *member_text(lua_State *L, int t, const char *name)
+{
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, t);
+    if (type == LUA_TNIL)
+        return NULL;
+    if (type != LUA_TSTRING) {
+        pep_load_diag(L, "E131", NULL, "`%s` must be a text", name);
+        return NULL;
+    }
+    return lua_tostring(L, -1);
+}
+
+static void only_keys(lua_State *L, int t, const char *what, const char *const *keys, size_t count)
+{
+    for (lua_pushnil(L); lua_next(L, t) != 0; lua_pop(L, 1)) {
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "a list item";
+        size_t i = 0;
+        while (i < count && strcmp(keys[i], key) != 0)
+            i++;
+        if (i == count) {
+            const char *near = pep_did_you_mean(key, keys, count);
+            pep_load_diag(L, "E131", near, "%s: unknown key `%s`%s", what, key,
+                          near == NULL ? "" : "; the nearest is below");
+        }
+    }
+}
+
+/* "number?" -> shape and optional. */
+static bool read_shape(lua_State *L, const char *text, enum pep_shape *ret, bool *ret_optional)
+{
+    size_t n = strlen(text);
+    bool optional = n > 0 && text[n - 1] == '?';
+    struct pep_span word = pep_span_of(text, optional ? n - 1 : n);
+    for (int i = 0; i < PEP_SHAPE_COUNT; i++) {
+        if (pep_span_is(word, shapes[i])) {
+            *ret = (enum pep_shape)i;
+            *ret_optional = optional;
+            return true;
+        }
+    }
+    pep_load_diag(L, "E132", pep_did_you_mean(text, shapes, PEP_SHAPE_COUNT),
+                  "`%s` is no type: string, number, integer, boolean, set, scopes or any", text);
+    return false;
+}
+
+/* ---- claims ---- */
+
+static void read_claim(lua_State *L, struct pep_schema *schema, const char *name, size_t size)
+{
+    static const char *const keys[] = {"from", "type", "required"};
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    int t = lua_gettop(L);
+    bool optional;
+    if (lua_type(L, t) != LUA_TTABLE) {
+        pep_load_diag(L, "E131", "{ from = \"...\", type = \"string\" }",
+                      "claim `%s` must be a table", name);
+        return;
+    }
+    only_keys(L, t, "claim", keys, 3);
+    struct pep_claim c = {.shape = PEP_SHAPE_STRING, .line = pep_load_line(L)};
+    const char *from = member_text(L, t, "from");
+    if (from == NULL)
+        from = name;
+    const char *shape = member_text(L, t, "type");
+    if (shape != NULL && !read_shape(L, shape, &c.shape, &optional))
+        return;
+    lua_pushliteral(L, "required");
+    lua_rawget(L, t);
+    c.required = lua_toboolean(L, -1) != 0;
+    c.from = need(L, pep_pool_copy(&policy->pool, from, strlen(from)));
+    c.name = intern(L, &policy->names, name, size);
+    lua_settop(L, t);
+    schema->claims = grown(L, schema->claims, schema->claim_count, sizeof(c));
+    schema->claims[schema->claim_count++] = c;
+}
+
+static int word_claims(lua_State *L)
+{
+    struct pep_loader *ld = loader_of(L, "claims");
+    struct pep_schema *schema = &ld->policy->schema;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (schema->has_claims)
+        pep_load_diag(L, "E131", "put all claims into one", "`claims` stands twice");
+    schema->has_claims = true;
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+        size_t size;
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            pep_load_diag(L, "E131", NULL, "claims have names: id = { from = \"sub\" }");
+            continue;
+        }
+        const char *name = lua_tolstring(L, -2, &size);
+        read_claim(L, schema, name, size);
+    }
+    return 0;
+}
+
+/* ---- roles ---- */
+
+static struct pep_schema_role *role_at(lua_State *L, uint32_t id)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    struct pep_schema *schema = &policy->schema;
+    if (id >= schema->role_count) {
+        uint32_t wanted = id < 32 ? 64 : id * 2;
+        struct pep_schema_role *roles = need(L, pep_pool_get(&policy->pool, wanted * sizeof(*roles)));
+        if (schema->role_count > 0)
+            memcpy(roles, schema->roles, schema->role_count * sizeof(*roles));
+        schema->roles = roles;
+        schema->role_count = wanted;
+    }
+    return &schema->roles[id];
+}
+
+static void read_role(lua_State *L, const char *name, size_t size)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    int t = lua_gettop(L);
+    if (lua_type(L, t) != LUA_TTABLE) {
+        pep_load_diag(L, "E131", "viewer = {}, manager = { \"viewer\" }",
+                      "role `%s` must be a list of the roles that it includes", name);
+        return;
+    }
+    uint32_t id = intern(L, &policy->roles, name, size);
+    size_t n = lua_rawlen(L, t);
+    uint32_t *inherits = need(L, pep_pool_get(&policy->pool, (n + 1) * sizeof(*inherits)));
+    size_t count = 0;
+    for (size_t i = 1; i <= n; i++) {
+        if (lua_rawgeti(L, t, (lua_Integer)i) == LUA_TSTRING) {
+            size_t length;
+            const char *text = lua_tolstring(L, -1, &length);
+            inherits[count++] = intern(L, &policy->roles, text, length);
+        } else {
+            pep_load_diag(L, "E131", NULL, "role `%s`: an included role is not a text", name);
+        }
+        lua_pop(L, 1);
+    }
+    struct pep_schema_role *role = role_at(L, id);
+    role->declared = true;
+    role->line = pep_load_line(L);
+    role->inherits = inherits;
+    role->inherit_count = count;
+}
+
+static int word_roles(lua_State *L)
+{
+    struct pep_loader *ld = loader_of(L, "roles");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (ld->policy->schema.has_roles)
+        pep_load_diag(L, "E131", "put all roles into one", "`roles` stands twice");
+    ld->policy->schema.has_roles = true;
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+        size_t size;
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            pep_load_diag(L, "E131", "viewer = {}", "roles have names");
+            continue;
+        }
+        const char *name = lua_tolstring(L, -2, &size);
+        read_role(L, name, size);
+    }
+    return 0;
+}
+
+/* ---- resource "type" { } ---- */
+
+static struct pep_resource_type *type_at(lua_State *L, uint32_t id)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    struct pep_schema *schema = &policy->schema;
+    if (id >= schema->type_count) {
+        uint32_t wanted = id < 8 ? 16 : id * 2;
+        struct pep_resource_type *types = need(L, pep_pool_get(&policy->pool, wanted * sizeof(*types)));
+        if (schema->type_count > 0)
+            memcpy(types, schema->types, schema->type_count * sizeof(*types));
+        schema->types = types;
+        schema->type_count = wanted;
+    }
+    return &schema->types[id];
+}
+
+static bool segment_name(struct pep_span s)
+{
+    bool ok = s.size > 0 && s.size < 64;
+    for (size_t i = 0; ok && i < s.size; i++) {
+        uint8_t c = s.data[i];
+        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+             (i > 0 && c >= '0' && c <= '9');
+    }
+    return ok;
+}
+
+/* "{tenant}/{number}" */
+static void read_template(lua_State *L, struct pep_resource_type *type, const char *text)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    uint32_t *ids = need(L, pep_pool_get(&policy->pool, PEP_SEGMENTS_MAX * sizeof(*ids)));
+    size_t n = 0;
+    for (const char *at = text;; at++) {
+        const char *close = *at == '{' ? strchr(at, '}') : NULL;
+        struct pep_span name = pep_span_of(at + 1, close == NULL ? 0 : (size_t)(close - at - 1));
+        if (close == NULL || !segment_name(name) || n == PEP_SEGMENTS_MAX ||
+            pep_span_is(name, "type") || pep_span_is(name, "id") ||
+            (close[1] != '/' && close[1] != '\0')) {
+            pep_load_diag(L, "E133", "id = \"{tenant}/{number}\"",
+                          "`%s` is no id template: names in braces, separated by /", text);
+            return;
+        }
+        ids[n++] = intern(L, &policy->names, (const char *)name.data, name.size);
+        at = close + 1;
+        if (*at == '\0')
+            break;
+    }
+    type->segments = ids;
+    type->segment_count = n;
+}
+
+static void read_actions(lua_State *L, struct pep_resource_type *type, const char *name)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    int t = lua_gettop(L);
+    size_t n = lua_type(L, t) == LUA_TTABLE ? lua_rawlen(L, t) : 0;
+    if (n == 0) {
+        pep_load_diag(L, "E131", "actions = { \"read\" }", "resource `%s`: needs a list of actions",
+                      name);
+        return;
+    }
+    type->actions = need(L, pep_pool_get(&policy->pool, n * sizeof(*type->actions)));
+    for (size_t i = 1; i <= n; i++) {
+        size_t size;
+        if (lua_rawgeti(L, t, (lua_Integer)i) != LUA_TSTRING || lua_rawlen(L, -1) == 0 ||
+            *lua_tostring(L, -1) == '*') {
+            pep_load_diag(L, "E131", NULL, "resource `%s`: an action is not a name", name);
+        } else {
+            const char *text = lua_tolstring(L, -1, &size);
+            type->actions[type->action_count++] = intern(L, &policy->actions, text, size);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static void read_attributes(lua_State *L, struct pep_resource_type *type, const char *name)
+{
+    struct pep_policy *policy = pep_slot_of(L)->loader->policy;
+    int t = lua_gettop(L);
+    if (lua_type(L, t) != LUA_TTABLE) {
+        pep_load_diag(L, "E131", "attrs = { owner = \"string?\" }",
+                      "resource `%s`: `attrs` must be a table", name);
+        return;
+    }
+    for (lua_pushnil(L); lua_next(L, t) != 0; lua_settop(L, t + 1)) {
+        struct pep_attribute a = {.line = pep_load_line(L)};
+        size_t size;
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
+            pep_load_diag(L, "E131", "attrs = { owner = \"string?\" }",
+                          "resource `%s`: an attribute is a name and a type", name);
+            continue;
+        }
+        const char *key = lua_tolstring(L, -2, &size);
+        if (strcmp(key, "type") == 0 || strcmp(key, "id") == 0) {
+            pep_load_diag(L, "E131", "choose another name",
+                          "resource `%s`: res.%s comes from the resource's name", name, key);
+            continue;
+        }
+        if (!read_shape(L, lua_tostring(L, -1), &a.shape, &a.optional))
+            continue;
+        a.name = intern(L, &policy->names, key, size);
+        type->attributes = grown(L, type->attributes, type->attribute_count, sizeof(a));
+        type->attributes[type->attribute_count++] = a;
+    }
+}
+
+/* Upvalue: the type's name. */
+static int declare_resource(lua_State *L)
+{
+    static const char *const keys[] = {"id", "actions", "attrs"};
+    struct pep_loader *ld = loader_of(L, "resource");
+    size_t size;
+    const char *name = lua_tolstring(L, lua_upvalueindex(1), &size);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    only_keys(L, 1, "resource", keys, 3);
+    uint32_t id = intern(L, &ld->policy->types, name, size);
+    struct pep_resource_type *type = type_at(L, id);
+    if (type->declared) {
+        pep_load_diag(L, "E131", NULL, "resource `%s` stands twice", name);
+        return 0;
+    }
+    type->declared = true;
+    type->line = pep_load_line(L);
+    ld->policy->schema.has_types = true;
+    const char *template = member_text(L, 1, "id");
+    if (template != NULL)
+        read_template(L, type, template);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "actions");
+    read_actions(L, type, name);
+    lua_settop(L, 1);
+    if (lua_getfield(L, 1, "attrs") != LUA_TNIL)
+        read_attributes(L, type, name);
+    return 0;
+}
+
+static int word_resource(lua_State *L)
+{
+    loader_of(L, "resource");
+    size_t size;
+    const char *name = luaL_checklstring(L, 1, &size);
+    lua_settop(L, 1);
+    if (!pep_type_name_valid(pep_span_of(name, size)))
+        return luaL_error(L, "resource: `%s` is no type name: [a-z][a-z0-9_.-]{0,62}", name);
+    lua_pushcclosure(L, declare_resource, 1);
+    return 1;
+}
+
+void pep_schema_open(lua_State *L)
+{
+    static const luaL_Reg schema_words[] = {
+        {"claims", word_claims}, {"roles", word_roles}, {"resource", word_resource}, {NULL, NULL}};
+    luaL_setfuncs(L, schema_words, 0);
+}
+
+/* ---- closing ---- */
+
+/* Everything that role `id` includes, itself first. */
+static bool close_role(struct pep_policy *policy, uint32_t id, uint32_t *room, unsigned char *seen)
+{
+    struct pep_schema *schema = &policy->schema;
+    size_t n = 1;
+    memset(seen, 0, schema->role_count);
+    room[0] = id;
+    seen[id] = 1;
+    for (size_t i = 0; i < n; i++) {
+        const struct pep_schema_role *r = &schema->roles[room[i]];
+        for (size_t k = 0; k < r->inherit_count; k++) {
+            uint32_t below = r->inherits[k];
+            if (below < schema->role_count && !seen[below]) {
+                seen[below] = 1;
+                room[n++] = below;
+            }
+        }
+    }
+    uint32_t *closure = pep_pool_get(&policy->pool, n * sizeof(*closure));
+    if (closure == NULL)
+        return false;
+    memcpy(closure, room, n * sizeof(*closure));
+    schema->roles[id].closure = closure;
+    schema->roles[id].closure_count = n;
+    return true;
+}
+
+static void check_inherits(struct pep_policy *policy, uint32_t id, struct pep_diags *diags)
+{
+    const struct pep_schema_role *r = &policy->schema.roles[id];
+    for (size_t k = 0; k < r->inherit_count; k++) {
+        uint32_t below = r->inherits[k];
+        if (below < policy->schema.role_count && policy->schema.roles[below].declared)
+            continue;
+        pep_diag_add(diags, "E112", "schema.lua", r->line,
+                     pep_did_you_mean(policy->roles.texts[below], policy->roles.texts,
+                                      policy->roles.count - 1),
+                     "role `%s` includes `%s`, which is not declared", policy->roles.texts[id],
+                     policy->roles.texts[below]);
+    }
+}
+
+int pep_schema_close(struct pep_policy *policy, struct pep_diags *diags)
+{
+    struct pep_schema *schema = &policy->schema;
+    size_t errors = diags->errors;
+    for (size_t i = 0; i < policy->source_count; i++)
+        schema->present = schema->present || policy->sources[i].kind == PEP_SOURCE_SCHEMA;
+    size_t n = schema->role_count;
+    uint32_t *room = malloc((n + 1) * sizeof(*room));
+    unsigned char *seen = malloc(n + 1);
+    bool ok = room != NULL && seen != NULL;
+    for (uint32_t id = 0; ok && id < n; id++) {
+        if (!schema->roles[id].declared)
+            continue;
+        check_inherits(policy, id, diags);
+        ok = close_role(policy, id, room, seen);
+    }
+    free(room);
+    free(seen);
+    if (!ok)
+        return PEP_ENOMEM;
+    return diags->errors == errors ? PEP_OK : PEP_EPOLICY;
+}
+
+const struct pep_resource_type *pep_schema_type(const struct pep_policy *policy, uint32_t type)
+{
+    static const struct pep_resource_type nothing;
+    if (!policy->schema.has_types)
+        return &nothing;
+    if (type >= policy->schema.type_count || !policy->schema.types[type].declared)
+        return NULL;
+    return &policy->schema.types[type];
+}
+
+bool pep_schema_has_action(const struct pep_resource_type *type, uint32_t action)
+{
+    for (size_t i = 0; i < type->action_count; i++) {
+        if (type->actions[i] == action)
+            return true;
+    }
+    return false;
+}
+
+bool pep_type_declares(const struct pep_resource_type *type, uint32_t name)
+{
+    if (name == PEP_NAME_ID || name == PEP_NAME_TYPE)
+        return true;
+    for (size_t i = 0; i < type->segment_count; i++) {
+        if (type->segments[i] == name)
+            return true;
+    }
+    for (size_t i = 0; i < type->attribute_count; i++) {
+        if (type->attributes[i].name == name)
+            return true;
+    }
+    return false;
+}

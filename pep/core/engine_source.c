@@ -1,0 +1,441 @@
+/*
+ * Files to code: which files count, what text may be compiled, and the compiled form of each.
+ *
+ * Text is compiled once, in the first Lua state, after a scan that bounds what Lua's parser cannot
+ * bound itself: its time (chains of `elseif`, labels and jumps are quadratic) and its use of the C
+ * stack (nesting). What that gives is dumped, read by chunk.c for what it can do, and loaded into
+ * the other states from the dump, five times faster than from text. Bytecode from a bundle is never
+ * loaded: the first byte of a file decides, and the parser runs in text mode only.
+ */
+#include "engine_internal.h"
+#include "json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the scan before the parser ---- */
+
+struct scan {
+    const char *at, *end;
+    int line, depth, deepest, branches, deepest_line;
+};
+
+/* Skips "[[...]]" or "[=[...]=]" at the cursor; false if there is none. */
+static bool skip_long(struct scan *s)
+{
+    const char *p = s->at + 1;
+    while (p < s->end && *p == '=')
+        p++;
+    if (*s->at != '[' || p >= s->end || *p != '[')
+        return false;
+    size_t level = (size_t)(p - s->at) - 1;
+    for (p++; p < s->end; p++) {
+        if (*p == '\n')
+            s->line++;
+        const char *q = p + 1;
+        if (*p != ']')
+            continue;
+        while (q < s->end && *q == '=')
+            q++;
+        if ((size_t)(q - p) - 1 == level && q < s->end && *q == ']') {
+            s->at = q + 1;
+            return true;
+        }
+    }
+    s->at = s->end;
+    return true;
+}
+
+static void skip_text(struct scan *s)
+{
+    char quote = *s->at++;
+    while (s->at < s->end && *s->at != quote && *s->at != '\n')
+        s->at += *s->at == '\\' && s->at + 1 < s->end ? 2 : 1;
+    if (s->at < s->end && *s->at == quote)
+        s->at++;
+}
+
+static void skip_comment(struct scan *s)
+{
+    s->at += 2;
+    if (s->at < s->end && *s->at == '[' && skip_long(s))
+        return;
+    while (s->at < s->end && *s->at != '\n')
+        s->at++;
+}
+
+static void deepen(struct scan *s, int by)
+{
+    s->depth += by;
+    if (s->depth > s->deepest) {
+        s->deepest = s->depth;
+        s->deepest_line = s->line;
+    }
+}
+
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static void scan_word(struct scan *s)
+{
+    const char *from = s->at;
+    while (s->at < s->end && is_name(*s->at))
+        s->at++;
+    struct pep_span w = pep_span_of(from, (size_t)(s->at - from));
+    if (pep_span_is(w, "function") || pep_span_is(w, "do") || pep_span_is(w, "then") ||
+        pep_span_is(w, "repeat"))
+        deepen(s, 1);
+    else if (pep_span_is(w, "end") || pep_span_is(w, "until"))
+        deepen(s, -1);
+    if (pep_span_is(w, "elseif")) {
+        s->branches++;
+        deepen(s, -1); /* its `then` opens no further block */
+    }
+    if (pep_span_is(w, "goto") || pep_span_is(w, "break"))
+        s->branches++;
+}
+
+static struct scan scan_source(struct pep_span text)
+{
+    struct scan s = {(const char *)text.data, (const char *)text.data + text.size, 1, 0, 0, 0, 1};
+    while (s.at < s.end) {
+        char c = *s.at;
+        if (is_name(c)) {
+            scan_word(&s);
+            continue;
+        }
+        if (c == '"' || c == '\'') {
+            skip_text(&s);
+            continue;
+        }
+        bool two = s.at + 1 < s.end && s.at[1] == c;
+        if (c == '-' && two) {
+            skip_comment(&s);
+            continue;
+        }
+        if (c == '[' && skip_long(&s))
+            continue;
+        if (c == '(' || c == '{' || c == '[')
+            deepen(&s, 1);
+        else if (c == ')' || c == '}' || c == ']')
+            deepen(&s, -1);
+        else if (c == ':' && two)
+            s.branches++;
+        else if (c == '\n')
+            s.line++;
+        s.at++;
+    }
+    return s;
+}
+
+static bool text_allowed(const char *path, struct pep_span text, struct pep_diags *diags)
+{
+    if (text.size > PEP_SOURCE_MAX) {
+        pep_diag_add(diags, "E209", path, 0, "split it into several files",
+                     "%zu bytes: a source has at most %d", text.size, PEP_SOURCE_MAX);
+        return false;
+    }
+    if (text.size > 0 && text.data[0] == 0x1b) {
+        pep_diag_add(diags, "E209", path, 0, "ship the source text",
+                     "compiled Lua is not accepted");
+        return false;
+    }
+    struct scan s = scan_source(text);
+    if (s.deepest > PEP_NESTING_MAX) {
+        pep_diag_add(diags, "E213", path, s.deepest_line, "move the inner parts into functions",
+                     "brackets and blocks inside each other, more than %d deep", PEP_NESTING_MAX);
+        return false;
+    }
+    if (s.branches > PEP_BRANCHES_MAX) {
+        pep_diag_add(diags, "E213", path, 0, "a table says the same in less",
+                     "%d of elseif, goto, break and labels: at most %d", s.branches,
+                     PEP_BRANCHES_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* ---- compiling ---- */
+
+struct compile {
+    struct pep_span text;
+    const char *name; /* "@policies/a.lua" */
+    struct pep_buffer *dump;
+};
+
+static int write_dump(lua_State *L, const void *data, size_t size, void *ud)
+{
+    (void)L;
+    struct pep_buffer *out = ud;
+    pep_put_bytes(out, data, size);
+    return out->failed;
+}
+
+static int compile_text(lua_State *L)
+{
+    const struct compile *c = lua_touserdata(L, 1);
+    const char *text = c->text.data == NULL ? "" : (const char *)c->text.data;
+    if (luaL_loadbufferx(L, text, c->text.size, c->name, "t") != LUA_OK)
+        return lua_error(L);
+    lua_dump(L, write_dump, c->dump, 0);
+    return 0;
+}
+
+/* "policies/a.lua:3: what" -> line 3, "what". */
+static const char *split_message(const char *message, const char *path, int *ret_line)
+{
+    size_t n = strlen(path);
+    char *end;
+    *ret_line = 0;
+    if (strncmp(message, path, n) != 0 || message[n] != ':')
+        return message;
+    long line = strtol(message + n + 1, &end, 10);
+    if (*end != ':' || line < 0 || line > INT32_MAX)
+        return message;
+    *ret_line = (int)line;
+    return end[1] == ' ' ? end + 2 : end + 1;
+}
+
+void pep_source_error(struct pep_slot *slot, int status, const char *code, const char *path,
+                      struct pep_diags *diags)
+{
+    char message[400];
+    int line;
+    bool steps = slot->exhausted != PEP_EXHAUSTED_NOT;
+    pep_slot_error(slot, status, message, sizeof(message));
+    const char *text = split_message(message, path, &line);
+    pep_diag_add(diags, steps ? "E212" : code, path, line, NULL, "%s", text);
+}
+
+int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span text,
+                       struct pep_diags *diags, struct pep_buffer *dump)
+{
+    char name[PEP_PATH_MAX + 2];
+    if (!text_allowed(path, text, diags))
+        return PEP_EPOLICY;
+    snprintf(name, sizeof(name), "@%s", path);
+    struct compile c = {text, name, dump};
+    int status = pep_slot_call(slot, compile_text, &c);
+    if (status != LUA_OK) {
+        pep_source_error(slot, status, "E210", path, diags);
+        return PEP_EPOLICY;
+    }
+    return dump->failed ? PEP_ENOMEM : PEP_OK;
+}
+
+/* ---- what the code may do ---- */
+
+static void check_use(const char *path, const struct pep_use *u, struct pep_diags *diags)
+{
+    size_t count;
+    const char *const *names = pep_word_names(&count);
+    const char *near;
+    switch (u->kind) {
+    case PEP_USE_GLOBAL:
+        if (pep_word_exists(u->name))
+            return;
+        near = pep_did_you_mean(u->name, names, count);
+        pep_diag_add(diags, "E202", path, u->line,
+                     near == NULL
+                         ? "policies see only the words of the language: policyctl explain E202"
+                         : near,
+                     "`%s` is not available in policies%s", u->name,
+                     near == NULL ? "" : "; did you mean the word below?");
+        return;
+    case PEP_USE_GLOBAL_SET:
+        pep_diag_add(diags, "E201", path, u->line, "write `local` before its first assignment",
+                     "global `%s` assigned", u->name);
+        return;
+    case PEP_USE_UPVALUE_SET:
+        pep_diag_add(diags, "E203", path, u->line,
+                     "return the new value instead: a decision leaves nothing behind",
+                     "a function assigns the outer variable `%s`", u->name);
+        return;
+    case PEP_USE_ENV:
+        pep_diag_add(diags, "E204", path, u->line, "name the word itself",
+                     "the environment is not available as a value");
+        return;
+    case PEP_USE_REQUIRE:
+    case PEP_USE_DATA:
+        if (u->name == NULL)
+            pep_diag_add(diags, "E205", path, u->line,
+                         "write the name as a text, as in require \"lib.hours\" or data \"limits\"",
+                         "%s takes a literal name",
+                         u->kind == PEP_USE_REQUIRE ? "require" : "data");
+        return;
+    default:
+        return;
+    }
+}
+
+static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct pep_diags *diags)
+{
+    size_t before = diags->errors, count;
+    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    for (size_t i = 0; i < count; i++)
+        check_use(path, &uses[i], diags);
+    for (size_t i = 0; i < pep_chunk_function_count(chunk); i++) {
+        const struct pep_chunk_function *f = pep_chunk_function(chunk, i);
+        if (f->constants > PEP_CHUNK_CONSTANTS)
+            pep_diag_add(diags, "E208", path, f->line,
+                         "move values into data/*.json, or parts into functions of their own",
+                         "%s has %zu constants: at most %d", i == 0 ? "the file" : "a function",
+                         f->constants, PEP_CHUNK_CONSTANTS);
+    }
+    return diags->errors == before;
+}
+
+static bool add_field_names(struct pep_policy *policy, const struct pep_chunk *chunk)
+{
+    size_t count;
+    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (uses[i].kind == PEP_USE_FIELD &&
+            pep_names_add(&policy->names, &policy->pool, pep_span_string(uses[i].name)) == PEP_NONE)
+            return false;
+    }
+    return true;
+}
+
+static int read_source(struct pep_policy *policy, struct pep_source *source, struct pep_span text,
+                       struct pep_diags *diags, struct pep_error *err)
+{
+    struct pep_buffer dump = pep_buffer_of((size_t)16 * PEP_SOURCE_MAX);
+    int rc = pep_source_compile(&policy->slots[0], source->path, text, diags, &dump);
+    if (rc == PEP_OK) {
+        char *copy = pep_pool_copy(&policy->pool, dump.data, dump.size);
+        rc = copy == NULL ? PEP_ENOMEM : PEP_OK;
+        source->dump = pep_span_of(copy, copy == NULL ? 0 : dump.size);
+    }
+    pep_buffer_free(&dump);
+    if (rc == PEP_OK)
+        rc = pep_chunk_read(source->dump, &source->chunk, err);
+    if (rc == PEP_OK && !check_chunk(source->path, source->chunk, diags))
+        rc = PEP_EPOLICY;
+    if (rc == PEP_OK && !add_field_names(policy, source->chunk))
+        rc = PEP_ENOMEM;
+    return rc;
+}
+
+/* ---- data ---- */
+
+static int read_data(struct pep_policy *policy, const struct pep_file *file, struct pep_data *ret,
+                     struct pep_diags *diags)
+{
+    struct pep_error why = PEP_ERROR_INIT;
+    json_t *json;
+    size_t n = strlen(file->path) - strlen("data/") - strlen(".json");
+    ret->name = pep_pool_copy(&policy->pool, file->path + strlen("data/"), n);
+    if (ret->name == NULL)
+        return PEP_ENOMEM;
+    int rc = pep_json_parse(file->content, PEP_DATA_MAX, file->path, &json, &why);
+    if (rc == PEP_OK) {
+        rc = pep_value_from_json(&policy->pool, json, &ret->value);
+        json_decref(json);
+    }
+    if (rc == PEP_OK || rc == PEP_ENOMEM)
+        return rc;
+    pep_diag_add(diags, "E207", file->path, 0, NULL, "%s", pep_error_text(&why));
+    return PEP_EPOLICY;
+}
+
+const struct pep_value *pep_data_find(const struct pep_policy *policy, struct pep_span name)
+{
+    for (size_t i = 0; i < policy->data_count; i++) {
+        if (pep_span_is(name, policy->data[i].name))
+            return &policy->data[i].value;
+    }
+    return NULL;
+}
+
+/* ---- all files ---- */
+
+static bool within(const char *path, const char *folder, const char *ending)
+{
+    size_t n = strlen(path), f = strlen(folder), e = strlen(ending);
+    return n > f + e && strncmp(path, folder, f) == 0 && strcmp(path + n - e, ending) == 0;
+}
+
+static bool is_source(const char *path, enum pep_source_kind *ret)
+{
+    if (strcmp(path, "schema.lua") == 0)
+        *ret = PEP_SOURCE_SCHEMA;
+    else if (within(path, "policies/", ".lua"))
+        *ret = PEP_SOURCE_POLICY;
+    else if (within(path, "lib/", ".lua"))
+        *ret = PEP_SOURCE_MODULE;
+    else
+        return false;
+    return true;
+}
+
+static const char *module_name(struct pep_pool *pool, const char *path)
+{
+    char *name = pep_pool_copy(pool, path, strlen(path) - strlen(".lua"));
+    for (char *c = name; c != NULL && *c != '\0'; c++)
+        *c = *c == '/' ? '.' : *c;
+    return name;
+}
+
+const struct pep_source *pep_source_module(const struct pep_policy *policy, const char *module)
+{
+    for (size_t i = 0; i < policy->source_count; i++) {
+        const struct pep_source *s = &policy->sources[i];
+        if (s->kind == PEP_SOURCE_MODULE && strcmp(s->module, module) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
+                     struct pep_diags *diags, struct pep_error *err)
+{
+    size_t n = pep_files_count(files);
+    bool refused = false;
+    policy->sources = pep_pool_get(&policy->pool, n * sizeof(*policy->sources));
+    policy->data = pep_pool_get(&policy->pool, n * sizeof(*policy->data));
+    if (policy->sources == NULL || policy->data == NULL)
+        return PEP_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const struct pep_file *file = pep_files_at(files, i);
+        enum pep_source_kind kind;
+        int rc = PEP_OK;
+        if (within(file->path, "data/", ".json")) {
+            rc = read_data(policy, file, &policy->data[policy->data_count++], diags);
+        } else if (is_source(file->path, &kind)) {
+            struct pep_source *s = &policy->sources[policy->source_count++];
+            s->path = pep_pool_copy(&policy->pool, file->path, strlen(file->path));
+            s->module = module_name(&policy->pool, file->path);
+            s->kind = kind;
+            rc = s->path == NULL || s->module == NULL
+                     ? PEP_ENOMEM
+                     : read_source(policy, s, file->content, diags, err);
+        }
+        refused = refused || rc == PEP_EPOLICY;
+        if (rc != PEP_OK && rc != PEP_EPOLICY)
+            return rc;
+    }
+    return refused ? PEP_EPOLICY : PEP_OK;
+}
+
+static const char *read_dump(lua_State *L, void *ud, size_t *size)
+{
+    (void)L;
+    struct pep_span *left = ud;
+    const char *data = (const char *)left->data;
+    *size = left->size;
+    left->size = 0;
+    return *size == 0 ? NULL : data;
+}
+
+void pep_push_chunk(lua_State *L, const struct pep_source *source)
+{
+    char name[PEP_PATH_MAX + 2];
+    struct pep_span left = source->dump;
+    snprintf(name, sizeof(name), "@%s", source->path);
+    if (lua_load(L, read_dump, &left, name, "b") != LUA_OK) /* our own dump, not the bundle's */
+        lua_error(L);
+}
