@@ -99,24 +99,35 @@ int pep_issuers_read(struct pep_span text, const char *file, struct pep_issuers 
     return r.result == PEP_OK ? build_table(&r, document, ret) : r.result;
 }
 
+/* NULL without memory, or if a text is not UTF-8. */
+static json_t *array_of(const char *const *texts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array != NULL && texts != NULL && texts[i] != NULL; i++) {
+        if (json_array_append_new(array, json_string(texts[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
 /* Every algorithm: the keys decide. */
 static json_t *all_algorithms(void)
 {
-    json_t *names = json_array();
+    const char *names[PEP_ALG_COUNT] = {NULL};
     for (enum pep_alg alg = PEP_ALG_NONE + 1; alg < PEP_ALG_COUNT; alg++)
-        json_array_append_new(names, json_string(pep_alg_name(alg)));
-    return names;
+        names[alg - 1] = pep_alg_name(alg);
+    return array_of(names);
 }
 
 int pep_issuers_single(const char *issuer, const char *const *audiences, const json_t *jwks,
                        struct pep_issuers **ret, struct pep_error *err)
 {
     struct pep_issuer_reader r = {.file = "keys", .err = err};
-    json_t *values = json_array();
-    for (size_t i = 0; audiences != NULL && audiences[i] != NULL; i++)
-        json_array_append_new(values, json_string(audiences[i]));
+    json_t *values = array_of(audiences), *algorithms = all_algorithms();
     json_t *document = json_pack("[{s:s, s:o, s:o, s:O}]", "issuer", issuer, "audiences", values,
-                                 "algorithms", all_algorithms(), "jwks", (json_t *)jwks);
+                                 "algorithms", algorithms, "jwks", (json_t *)jwks);
     if (document == NULL)
         return pep_error_set(err, PEP_EINVAL, "issuer and audiences must be valid UTF-8");
     return build_table(&r, document, ret);

@@ -334,20 +334,35 @@ void pep_jwk_private_free(struct pep_jwk_private *key)
 
 /* ---- signing ---- */
 
+/* Not json_dumps(): in jansson 2.14 it loses the names of members when memory runs out, and says
+ * nothing. Writing into memory that is already there cannot fail half way. */
 static int put_json(struct pep_buffer *out, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT);
-    if (text == NULL)
-        return PEP_ENOMEM;
-    pep_put_base64url(out, pep_span_string(text));
+    size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    char *text = size == 0 ? NULL : malloc(size);
+    int r = PEP_ENOMEM;
+    if (text != NULL && json_dumpb(value, text, size, JSON_COMPACT) == size) {
+        pep_put_base64url(out, pep_span_of(text, size));
+        r = out->failed ? PEP_ELIMIT : PEP_OK;
+    }
     free(text);
-    return out->failed ? PEP_ELIMIT : PEP_OK;
+    return r;
+}
+
+/* Not json_copy(), which leaves out what it has no memory for. */
+static json_t *copy_header(const json_t *header)
+{
+    json_t *copy = json_object();
+    if (copy == NULL || header == NULL || json_object_update(copy, (json_t *)header) == 0)
+        return copy;
+    json_decref(copy);
+    return NULL;
 }
 
 static int put_header(const struct pep_jwk_private *key, const json_t *header,
                       struct pep_buffer *out)
 {
-    json_t *h = header == NULL ? json_object() : json_copy((json_t *)header);
+    json_t *h = copy_header(header);
     int r = h == NULL ? PEP_ENOMEM : PEP_OK;
     if (r == PEP_OK && json_object_get(h, "alg") == NULL &&
         json_object_set_new(h, "alg", json_string(pep_alg_name(key->alg))) != 0)
