@@ -53,6 +53,9 @@ static int with_value(const struct fixture *f, const char *path, const char *val
     return r;
 }
 
+#define ZERO_KEY                                       \
+    "{\"type\":\"ed25519\",\"name\":\"z\",\"public\":" \
+    "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"
 #define UNKNOWN_ID "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\""
 
 static const struct {
@@ -87,6 +90,11 @@ static const struct {
     {"keys.KEY.public", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", PEP_EFORMAT},
     {"keys.KEY.public", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\"", PEP_EFORMAT},
     {"keys.KEY.added", "1", PEP_OK}, /* signed, so allowed to be new */
+    /* a further key, that no role names: under its own id, and under another */
+    {"keys.66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925", ZERO_KEY, PEP_OK},
+    {"keys.66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2926", ZERO_KEY,
+     PEP_EFORMAT},
+    {"keys.x", ZERO_KEY, PEP_EFORMAT},
     {"roles.root.threshold", "2", PEP_ELIMIT},
     {"roles.root.threshold", "0", PEP_ELIMIT},
     {"roles.root.threshold", NULL, PEP_EFORMAT},
