@@ -33,7 +33,7 @@ static const struct option_row rows[] = {
 const struct option_set build_options = {sizeof(struct build_settings), rows};
 
 static int online(struct session *s, const struct folder_plan *plan,
-                  const struct repository *repository, struct release *ret)
+                  const struct policy_source *source, struct release *ret)
 {
     struct remote *r = NULL;
     struct pep_root *root = NULL;
@@ -46,7 +46,7 @@ static int online(struct session *s, const struct folder_plan *plan,
     if (rc == EXIT_OK)
         rc = trust_root(s, r, &root);
     if (rc == EXIT_OK)
-        rc = folder_release(s, r, root, plan, repository, ret);
+        rc = folder_release(s, r, root, plan, source, ret);
     pep_root_free(root);
     remote_close(r);
     return rc;
@@ -79,7 +79,7 @@ static int offline_root(struct session *s, struct pep_root **ret)
 }
 
 static int offline(struct session *s, const struct build_settings *o,
-                   const struct folder_plan *plan, const struct repository *repository,
+                   const struct folder_plan *plan, const struct policy_source *source,
                    struct release *ret)
 {
     uint8_t base[PEP_SHA256_SIZE];
@@ -94,7 +94,7 @@ static int offline(struct session *s, const struct build_settings *o,
             o->base);
     int rc = offline_root(s, &root);
     if (rc == EXIT_OK)
-        rc = folder_release_as(s, root, plan, repository, (uint64_t)o->version.value,
+        rc = folder_release_as(s, root, plan, source, (uint64_t)o->version.value,
                                o->base == NULL ? NULL : base, ret);
     pep_root_free(root);
     return rc;
@@ -138,16 +138,16 @@ int build_run(struct session *s, const void *settings)
                             "--help");
     struct folder_plan plan = {
         .dir = dir == NULL ? "." : dir, .key = o->key, .message = o->message};
-    struct repository *repository = NULL;
+    struct policy_source source;
     struct release release = RELEASE_INIT;
-    int rc = folder_open(s, &plan, &repository);
+    int rc = folder_open(s, &plan, &source);
     if (rc == EXIT_OK && o->version.given)
-        rc = offline(s, o, &plan, repository, &release);
+        rc = offline(s, o, &plan, source, &release);
     else if (rc == EXIT_OK)
-        rc = online(s, &plan, repository, &release);
+        rc = online(s, &plan, source, &release);
     if (rc == EXIT_OK)
         rc = write_file(s, file, &release);
     release_free(&release);
-    repository_free(repository);
+    policy_source_close(&source);
     return rc;
 }

@@ -27,11 +27,11 @@ const struct option_set push_options = {sizeof(struct push_settings), rows};
 static int from_folder(struct session *s, struct remote *r, const struct pep_root *root,
                        const struct folder_plan *plan, struct release *ret)
 {
-    struct repository *repository = NULL;
-    int rc = folder_open(s, plan, &repository);
+    struct policy_source source;
+    int rc = folder_open(s, plan, &source);
     if (rc == EXIT_OK)
-        rc = folder_release(s, r, root, plan, repository, ret);
-    repository_free(repository);
+        rc = folder_release(s, r, root, plan, &source, ret);
+    policy_source_close(&source);
     return rc;
 }
 
