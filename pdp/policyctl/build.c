@@ -142,9 +142,9 @@ int build_run(struct session *s, const void *settings)
     struct release release = RELEASE_INIT;
     int rc = folder_open(s, &plan, &source);
     if (rc == EXIT_OK && o->version.given)
-        rc = offline(s, o, &plan, source, &release);
+        rc = offline(s, o, &plan, &source, &release);
     else if (rc == EXIT_OK)
-        rc = online(s, &plan, source, &release);
+        rc = online(s, &plan, &source, &release);
     if (rc == EXIT_OK)
         rc = write_file(s, file, &release);
     release_free(&release);

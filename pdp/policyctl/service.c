@@ -108,7 +108,15 @@ static int change(struct session *s, struct remote *r, const char *op, const cha
                          &reply);
     if (rc != EXIT_OK)
         return rc;
-    rc = show_change(s, &reply, done);
+    /* A second revocation is fine; but who is revoked can be neither suspended nor resumed. */
+    if (json_array_size(json_object_get(reply.json, "clients")) == 0 &&
+        strcmp(op, "service.revoke") != 0)
+        rc = output_error(&s->out, EXIT_FAILED,
+                          "no instance of `%s` was %s: revocation is for good\n%s (context %s)\n"
+                          "policyctl service list; policyctl service enrol lets a new one in",
+                          s->operands[0], done, remote_endpoint(r), remote_context(r)->name);
+    else
+        rc = show_change(s, &reply, done);
     reply_free(&reply);
     return rc;
 }

@@ -54,6 +54,17 @@ const struct verb *verb_find(const char *name);
 /* Operand `i`, or NULL if it was not given. */
 const char *session_operand(const struct session *s, int i);
 
+/* ---- Author ---- */
+extern const struct option_set check_options, test_options, eval_options, bench_options;
+extern const struct option_set diff_options;
+int init_run(struct session *s, const void *settings);
+int check_run(struct session *s, const void *settings);
+int test_run(struct session *s, const void *settings);
+int eval_run(struct session *s, const void *settings);
+int bench_run(struct session *s, const void *settings);
+int explain_run(struct session *s, const void *settings);
+int diff_run(struct session *s, const void *settings);
+
 /* ---- Ship ---- */
 extern const struct option_set build_options, push_options, rollback_options, history_options;
 int build_run(struct session *s, const void *settings);
@@ -90,10 +101,6 @@ extern const struct option_set token_inspect_options;
 int token_inspect_run(struct session *s, const void *settings);
 extern const struct option_set token_sign_options;
 int token_sign_run(struct session *s, const void *settings);
-
-/* ---- Author ---- */
-int init_run(struct session *s, const void *settings);
-int explain_run(struct session *s, const void *settings);
 
 /* ---- Self ---- */
 int version_run(struct session *s, const void *settings);

@@ -5,7 +5,15 @@
 start_server
 umask 022
 dir="$work/acme"
-cp -r "$source/policies" "$dir"
+mkdir -p "$dir/policies" "$dir/tests"
+echo '{"name": "acme", "max_stale": 86400, "expires_days": 90}' >"$dir/bundle.json"
+cat >"$dir/policies/invoice.lua" <<'EOF'
+allow "invoice.read" { action = "read", resource = "invoice", roles = "viewer", reason = "viewers read" }
+EOF
+cat >"$dir/tests/invoice_test.lua" <<'EOF'
+test "viewers read" { as = token { sub = "vic", roles = { "viewer" } }, action = "read",
+  resource = "invoice:acme/1", expect = "allow" }
+EOF
 
 # Before anything is set up.
 ctl 2 status
@@ -58,6 +66,19 @@ json "history" '$.versions[0].version' 2 '$.versions[1].version' 1 '$.versions[1
 ctl 0 history -n 1 -o json
 json "limit" '$.versions[0].version' 2 '$.versions[1]' ""
 ctl 2 history -n 0
+
+# What does not compile, or fails its tests, goes nowhere.
+cp "$dir/policies/invoice.lua" "$work/good.lua"
+echo 'allow "broken" {' >>"$dir/policies/invoice.lua"
+ctl 3 push "$dir"
+ctl 3 build "$dir" --version 9
+sed 's/viewer/nobody/' "$work/good.lua" >"$dir/policies/invoice.lua"
+ctl 4 push "$dir" -o json
+has "failing test" err "1 failed"
+run 0 "nothing on stdout" test ! -s "$work/out"
+ctl 0 status -o json
+json "nothing published" '$.bundles[0].version' 2
+cp "$work/good.lua" "$dir/policies/invoice.lua"
 
 # The same file again is the same version: an answer that was lost does no harm.
 ctl 0 build "$dir" -o "$work/three.bundle"
