@@ -24,6 +24,8 @@
 #define AUDIENCES_MAX 16
 #define TOKEN_MAX     (64 * 1024)
 #define TIMEOUT_MS    5000
+#define REFRESH_MS    1500 /* a server that is there answers sooner */
+#define TIME_MAX_MS   (UINT64_C(366) * 86400000)
 
 enum exit_code {
     EXIT_OK = 0,
@@ -82,10 +84,10 @@ static const struct option_text option_table[] = {
      "accept this audience (default: the enrolled name); repeatable"},
     {"attrs", "JSON", OPT_ATTRS, "attributes of the resource"},
     {"context", "JSON", OPT_CONTEXT, "attributes of the request"},
-    {"timeout", "MS", OPT_TIMEOUT, "wait at most so long for a policy (default 5000)"},
-    {"poll-interval", "MS", OPT_POLL, "time between two polls (default 15000)"},
-    {"stale-after", "MS", OPT_STALE_AFTER, "state STALE after so long without a proof"},
-    {"max-stale", "S", OPT_MAX_STALE, "state EXPIRED after so long; only tightens the bundle's"},
+    {"timeout", "TIME", OPT_TIMEOUT, "wait at most so long for a policy (default 5s)"},
+    {"poll-interval", "TIME", OPT_POLL, "time between two polls (default 15s)"},
+    {"stale-after", "TIME", OPT_STALE_AFTER, "state STALE after so long without a proof"},
+    {"max-stale", "TIME", OPT_MAX_STALE, "state EXPIRED after so long; only tightens the bundle's"},
     {"help", NULL, OPT_HELP, "this text"},
     {"version", NULL, OPT_VERSION, "version of the library"},
 };
@@ -116,15 +118,47 @@ static int usage(const char *what, const char *value)
     return EXIT_USAGE;
 }
 
-static int take_number(const char *text, uint32_t *ret)
+/* A number with a unit ("2s", "500ms", "1m", "1h"), or without one: of `plain_ms` milliseconds. */
+static int take_time(const char *text, uint64_t plain_ms, uint64_t *ret_ms)
 {
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     char *end;
     errno = 0;
-    unsigned long v = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || v > 86400000UL)
-        return usage("not a number in range", text);
-    *ret = (uint32_t)v;
+    unsigned long long v = strtoull(text, &end, 10);
+    uint64_t unit = *end == '\0' ? plain_ms : 0;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(end, units[i].name) == 0)
+            unit = units[i].ms;
+    }
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || unit == 0 || v > TIME_MAX_MS / unit)
+        return usage("not a time (like 500ms, 2s or 1m) in range", text);
+    *ret_ms = v * unit;
     return EXIT_OK;
+}
+
+static int take_ms(const char *text, uint32_t *ret)
+{
+    uint64_t ms = 0;
+    int rc = take_time(text, 1, &ms);
+    if (rc == EXIT_OK && ms > UINT32_MAX)
+        rc = usage("too long", text);
+    if (rc == EXIT_OK)
+        *ret = (uint32_t)ms;
+    return rc;
+}
+
+static int take_seconds(const char *text, uint32_t *ret)
+{
+    uint64_t ms = 0;
+    int rc = take_time(text, 1000, &ms);
+    if (rc == EXIT_OK && ms % 1000 != 0)
+        rc = usage("whole seconds, please", text);
+    if (rc == EXIT_OK)
+        *ret = (uint32_t)(ms / 1000);
+    return rc;
 }
 
 static int take_mode(struct settings *s, const char *text)
@@ -165,13 +199,13 @@ static int take_option(struct settings *s, int id, const char *value)
     case OPT_AUDIENCE:
         return take_audience(s, value);
     case OPT_TIMEOUT:
-        return take_number(value, &s->timeout_ms);
+        return take_ms(value, &s->timeout_ms);
     case OPT_POLL:
-        return take_number(value, &s->poll_ms);
+        return take_ms(value, &s->poll_ms);
     case OPT_STALE_AFTER:
-        return take_number(value, &s->stale_after_ms);
+        return take_ms(value, &s->stale_after_ms);
     case OPT_MAX_STALE:
-        return take_number(value, &s->max_stale_s);
+        return take_seconds(value, &s->max_stale_s);
     case OPT_HELP:
         print_help(stdout);
         return -1;
@@ -245,6 +279,13 @@ static void print_line(json_t *line)
     free(text);
 }
 
+static json_t *time_now(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return json_integer((json_int_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
+
 static json_t *text_or_null(const char *text)
 {
     return text == NULL || text[0] == '\0' ? json_null() : json_string(text);
@@ -267,6 +308,7 @@ static void print_state(void *user, const struct pep_status *status)
                         aged ? json_integer((json_int_t)status->age_ms) : json_null());
     json_object_set_new(line, "reason", text_or_null(status->last_error_text));
     json_object_set_new(line, "service", text_or_null(status->service));
+    json_object_set_new(line, "time_ms", time_now());
     print_line(line);
 }
 
@@ -298,6 +340,7 @@ static void print_decision(const pep_decision *d)
     json_object_set_new(line, "version", json_integer((json_int_t)d->version));
     json_object_set_new(line, "eval_ns", json_integer((json_int_t)d->eval_ns));
     json_object_set_new(line, "id", json_string(d->id));
+    json_object_set_new(line, "time_ms", time_now());
     print_line(line);
 }
 
@@ -389,7 +432,7 @@ static int first_look(pep *p, const struct settings *s, const char *token)
 {
     bool ready = pep_wait_ready(p, s->timeout_ms) == PEP_OK;
     if (s->mode != PEP_FILE && !s->watch && ready)
-        pep_refresh(p, s->timeout_ms); /* a failure shows in the state */
+        pep_refresh(p, s->timeout_ms < REFRESH_MS ? s->timeout_ms : REFRESH_MS);
     if (token != NULL)
         return ask(p, s, token) ? EXIT_OK : EXIT_NOT_ALLOWED;
     if (!ready)
