@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
 /* ---- chance ---- */
 
@@ -128,7 +127,7 @@ static void fail(struct pep_sync *s, const struct pep_error *err)
     pep_sync_emit(s, PEP_ACTION_DONE, err->code, pep_error_text(err));
 }
 
-static void fail_with(struct pep_sync *s, int code, const char *text)
+void pep_sync_fail(struct pep_sync *s, int code, const char *text)
 {
     struct pep_error err = PEP_ERROR_INIT;
     pep_error_set(&err, code, "%s", text);
@@ -229,13 +228,13 @@ static void take_version(struct pep_sync *s, const struct pep_answer *answer,
         return;
     }
     if (pep_fill_begin(&s->fill, manifest, s->running, s->fallback) != PEP_OK) {
-        fail_with(s, PEP_ENOMEM, "no memory for a new version");
+        pep_sync_fail(s, PEP_ENOMEM, "no memory for a new version");
         return;
     }
     s->fill_ends = s->now.boot_ms + FILL_TIMEOUT;
     for (size_t i = pep_sync_files_at(answer); i < count; i++) {
         if (add_file(s, frames[i]) != PEP_OK) {
-            fail_with(s, PEP_EFORMAT, "the server sent a file that is not what its hash says");
+            pep_sync_fail(s, PEP_EFORMAT, "the server sent a file that is not what its hash says");
             return;
         }
     }
@@ -276,7 +275,7 @@ static void take_answer(struct pep_sync *s, const struct pep_span *frames, size_
         return;
     }
     if (answer.kind != PEP_ANSWER_VERSION)
-        fail_with(s, PEP_EFORMAT, "the server says \"same\" and names another version");
+        pep_sync_fail(s, PEP_EFORMAT, "the server says \"same\" and names another version");
     else
         take_version(s, &answer, frames, count);
 }
@@ -302,7 +301,7 @@ static void take_file(struct pep_sync *s, struct pep_span frame)
         return;
     int rc = pep_fill_add(&s->fill, &file, &is_new);
     if (rc != PEP_OK)
-        fail_with(s, rc, "the server sent a file that is not what its hash says");
+        pep_sync_fail(s, rc, "the server sent a file that is not what its hash says");
     else if (is_new)
         go_on_filling(s); /* only what was missing counts as progress */
 }
@@ -328,10 +327,12 @@ static void on_asking(struct pep_sync *s, const struct pep_sync_event *e)
             take_answer(s, e->frames, e->count);
         else if (type == PEP_MSG_REFUSED)
             take_refusal(s, e->frames[0]);
+    } else if (e->kind == PEP_EVENT_LINK_UP) {
+        ask(s); /* the question waited for the connection: its proof would be as old as that */
     } else if (e->kind == PEP_EVENT_LINK_DOWN) {
-        fail_with(s, PEP_EIO, "the connection to the server was lost");
+        pep_sync_fail(s, PEP_EIO, "the connection to the server was lost");
     } else if (s->now.boot_ms >= s->phase_ends) {
-        fail_with(s, PEP_ETIMEDOUT, "the server does not answer");
+        pep_sync_fail(s, PEP_ETIMEDOUT, "the server does not answer");
     }
 }
 
@@ -344,9 +345,9 @@ static void on_filling(struct pep_sync *s, const struct pep_sync_event *e)
         else if (type == PEP_MSG_REFUSED)
             take_refusal(s, e->frames[0]);
     } else if (e->kind == PEP_EVENT_LINK_DOWN) {
-        fail_with(s, PEP_EIO, "the connection to the server was lost");
+        pep_sync_fail(s, PEP_EIO, "the connection to the server was lost");
     } else if (s->now.boot_ms >= s->phase_ends || s->now.boot_ms >= s->fill_ends) {
-        fail_with(s, PEP_ETIMEDOUT, "the server does not send the files of a version");
+        pep_sync_fail(s, PEP_ETIMEDOUT, "the server does not send the files of a version");
     }
 }
 
@@ -405,86 +406,7 @@ static const state_function states[PEP_SYNC_PHASES] = {
     [PEP_SYNC_WAITING] = on_waiting,
 };
 
-/* ---- what may come in any state ---- */
-
-static void on_notice(struct pep_sync *s, const struct pep_sync_event *e)
-{
-    struct pep_notice n;
-    int rc = pep_sync_read_notice(s, e->frames, e->count, &n);
-    if (rc == PEP_ESIGNATURE && s->phase == PEP_SYNC_IDLE &&
-        s->now.boot_ms - s->last_answer >= SILENCE)
-        s->next_fetch = s->now.boot_ms; /* perhaps signed by a key of a root that I lack */
-    if (rc != PEP_OK)
-        return;
-    s->last_beacon = s->now.boot_ms;
-    s->resubscribe_after = RESUBSCRIBE_MIN;
-    s->hint = n.head;
-    s->hint_seq = n.seq;
-    if (n.root > pep_root_version(s->root) && s->phase == PEP_SYNC_IDLE)
-        s->next_fetch = s->now.boot_ms;
-    struct pep_head mine = pep_sync_head(s);
-    if (s->running == NULL || !s->anchored || !pep_head_equal(&n.head, &mine))
-        return;
-    int64_t made = s->anchor.boot_ms + (n.issued_at - s->anchor_issued_at);
-    int64_t late = s->now.boot_ms > made ? s->now.boot_ms - made : 0;
-    struct pep_moment at = {s->now.wall_ms - late, s->now.boot_ms - late};
-    pep_sync_prove(s, at);
-}
-
-static void on_statement(struct pep_sync *s, const struct pep_sync_event *e)
-{
-    static const char *const texts[] = {
-        [PEP_STATEMENT_REVOKED] = "this client's key is revoked: everything is denied; enrol anew",
-        [PEP_STATEMENT_SUSPENDED] = "this client is suspended: everything is denied until resumed",
-        [PEP_STATEMENT_RESUMED] = "this client is resumed",
-    };
-    struct pep_statement st;
-    if (e->count != 1 || pep_sync_read_statement(s, e->frames[0], &st) != PEP_OK)
-        return;
-    s->memory.statement_seq = st.seq;
-    if (s->memory.statement != PEP_STATEMENT_REVOKED)
-        s->memory.statement = st.kind; /* a revoked key never comes back */
-    pep_sync_emit(s, PEP_ACTION_STATE, 0, NULL);
-    pep_sync_emit(s, PEP_ACTION_SAVE, 0, NULL);
-    pep_sync_emit(s, PEP_ACTION_LOG, LOG_WARNING, texts[s->memory.statement]);
-    if (s->memory.statement == PEP_STATEMENT_RESUMED)
-        return;
-    pep_sync_emit(s, PEP_ACTION_HANGUP, 0, NULL); /* the operator waits for this */
-    s->rebuild = true;
-    if (s->phase != PEP_SYNC_WAITING && s->phase != PEP_SYNC_ACTIVATING)
-        fail_with(s, PEP_EDENIED, texts[s->memory.statement]);
-}
-
-static void on_link_refused(struct pep_sync *s)
-{
-    /* Anyone on the path can fake this. The socket is dead (libzmq does not retry), so build a new
-     * one after a pause; meanwhile the policy ages like after any other loss. */
-    s->rebuild = true;
-    if (s->phase == PEP_SYNC_IDLE || s->phase == PEP_SYNC_ASKING || s->phase == PEP_SYNC_FILLING)
-        fail_with(s, PEP_EDENIED, "the server refused the connection (unknown or revoked key?)");
-}
-
-static void watch_clocks(struct pep_sync *s)
-{
-    int64_t apart = (s->now.wall_ms - s->anchor.wall_ms) - (s->now.boot_ms - s->anchor.boot_ms);
-    if (s->anchored && (apart > CLOCKS_APART || apart < -CLOCKS_APART))
-        s->anchored = false; /* a clock was set: notices prove nothing until the next answer */
-}
-
-static void watch_silence(struct pep_sync *s)
-{
-    if (!s->options.subscribe || s->phase != PEP_SYNC_IDLE)
-        return;
-    int64_t now = s->now.boot_ms;
-    if (now - s->last_beacon >= s->resubscribe_after && s->last_answer > s->last_beacon &&
-        now - s->last_resubscribe >= s->resubscribe_after) {
-        s->last_resubscribe = now;
-        s->resubscribe_after *= 2;
-        if (s->resubscribe_after > RESUBSCRIBE_MAX)
-            s->resubscribe_after = RESUBSCRIBE_MAX;
-        pep_sync_emit(s, PEP_ACTION_RESUBSCRIBE, 0, NULL);
-    }
-}
+/* ---- one step ---- */
 
 void pep_sync_step(struct pep_sync *s, const struct pep_sync_event *event, struct pep_moment now)
 {
@@ -494,18 +416,18 @@ void pep_sync_step(struct pep_sync *s, const struct pep_sync_event *event, struc
         s->last_beacon = s->last_resubscribe = now.boot_ms;
     }
     s->now = now;
-    watch_clocks(s);
+    pep_sync_watch_clocks(s);
     if (has_frames && event->count == 0)
         return;
     if (event->kind == PEP_EVENT_NOTICE)
-        on_notice(s, event);
+        pep_sync_on_notice(s, event);
     else if (event->kind == PEP_EVENT_LINK_REFUSED)
-        on_link_refused(s);
+        pep_sync_on_link_refused(s);
     else if (event->kind == PEP_EVENT_MESSAGE &&
              pep_message_type(event->frames[0]) == PEP_MSG_STATEMENT)
-        on_statement(s, event);
+        pep_sync_on_statement(s, event);
     states[s->phase](s, event);
-    watch_silence(s);
+    pep_sync_watch_silence(s);
 }
 
 int64_t pep_sync_deadline(const struct pep_sync *s)

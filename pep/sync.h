@@ -96,7 +96,7 @@ enum pep_sync_action_kind {
     PEP_ACTION_PROOF,    /* pep_sync_memory()->proof has moved */
     PEP_ACTION_STATE,    /* pep_sync_memory()->statement or pep_sync_none() has changed */
     PEP_ACTION_ROTATE,   /* rebuild both sockets, on the next endpoint */
-    PEP_ACTION_HANGUP,      /* close both sockets; a ROTATE comes before the next question */
+    PEP_ACTION_HANGUP,   /* close both sockets; a ROTATE comes before the next question */
     PEP_ACTION_RESUBSCRIBE, /* rebuild the notice socket: it is silent and fetching works */
     PEP_ACTION_DONE,        /* a conversation ended with `code`; `text` says why it failed */
     PEP_ACTION_LOG,         /* syslog level in `code` */

@@ -96,7 +96,7 @@ int pep_sync_new(const struct pep_sync_options *options, struct pep_root *root,
     s->memory = *memory;
     s->proof_saved = memory->proof.wall_ms;
     s->resubscribe_after = RESUBSCRIBE_MIN;
-    s->next_fetch = INT64_MIN; /* at once */
+    s->next_fetch = INT64_MIN / 2; /* at once */
     s->last_beacon = s->last_answer = s->last_resubscribe = INT64_MIN / 2;
     *ret = s;
     return PEP_OK;

@@ -1,5 +1,6 @@
 /*
- * The inside of the sync state machine, shared by its three files: sync.c (states and timers),
+ * The inside of the sync state machine, shared by its files: sync.c (states and timers),
+ * sync_life.c (making one, actions, looking in), sync_beside.c (what may come in any state),
  * sync_verify.c (messages into verified facts), sync_fill.c (a manifest into a bundle).
  */
 #ifndef PEP_SYNC_STATE_H
@@ -116,6 +117,17 @@ struct pep_head pep_manifest_head(const struct pep_manifest *m);
 struct pep_head pep_sync_head(const struct pep_sync *s);
 /* The running version was current at `at`. */
 void pep_sync_prove(struct pep_sync *s, struct pep_moment at);
+
+/* The conversation failed: back off, and perhaps try another endpoint. */
+void pep_sync_fail(struct pep_sync *s, int code, const char *text);
+
+/* ---- sync_beside.c: what may come in any state ---- */
+
+void pep_sync_on_notice(struct pep_sync *s, const struct pep_sync_event *e);
+void pep_sync_on_statement(struct pep_sync *s, const struct pep_sync_event *e);
+void pep_sync_on_link_refused(struct pep_sync *s);
+void pep_sync_watch_clocks(struct pep_sync *s);
+void pep_sync_watch_silence(struct pep_sync *s);
 
 /* ---- sync_verify.c: bytes into facts, or nothing ---- */
 

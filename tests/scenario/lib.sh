@@ -73,6 +73,8 @@ is_true() { # is_true WHAT COMMAND...
     checks=$((checks + 1))
 }
 
+has() { [[ $1 == *"$2"* ]]; } # has TEXT PART
+
 # ---- the server ----
 
 start_pdpd() {

@@ -15,7 +15,7 @@ for signal in KILL TERM; do
     stop_pdpd $signal
     is_true "one still decides" decides one allow
     answer=$(ask poller || true)
-    is_true "a new process decides from the cache: $answer" [[ $answer == *'"outcome":"allow"'* ]]
+    is_true "a new process decides from the cache: $answer" has "$answer" '"outcome":"allow"'
 
     say "pdpd comes back"
     start_pdpd

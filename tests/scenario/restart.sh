@@ -30,17 +30,17 @@ for file in "$scratch"/one/cache/*.bundle "$scratch/one/cache/state"; do
     middle=$(($(stat -c %s "$file") / 2))
     printf '\xff' | dd of="$file" bs=1 seek=$middle conv=notrunc status=none
     answer=$(ask one --timeout 300ms || true)
-    is_true "denies as unavailable: $answer" [[ $answer == *'"code":"unavailable"'* ]]
+    is_true "denies as unavailable: $answer" has "$answer" '"code":"unavailable"'
     rm -rf "$scratch/one/cache"
     cp -r "$scratch/kept" "$scratch/one/cache"
 done
 answer=$(ask one || true)
-is_true "the undamaged one is used: $answer" [[ $answer == *'"outcome":"allow"'* ]]
+is_true "the undamaged one is used: $answer" has "$answer" '"outcome":"allow"'
 
 say "without cache and server: deny"
 rm -rf "$scratch/one/cache"
 answer=$(ask one --timeout 300ms || true)
-is_true "denies as unavailable: $answer" [[ $answer == *'"code":"unavailable"'* ]]
+is_true "denies as unavailable: $answer" has "$answer" '"code":"unavailable"'
 
 say "the server is back"
 start_pdpd

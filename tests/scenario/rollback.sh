@@ -30,7 +30,7 @@ start_pdpd
 refused() { grep -q 'below' "$scratch/one.err"; }
 until_true 45 "the service refuses version 1" refused
 is_true "and goes on by version 3" decides one allow
-is_true "its newest version is 3" [[ $(last_state one) == *'"version":3,'* ]]
+is_true "its newest version is 3" has "$(last_state one)" '"version":3,'
 until_true 20 "pdpd hears why" reported one '"version":3' 'below'
 
 say "also after a restart"

@@ -866,6 +866,7 @@ static void a_lost_connection_ends_the_question(void **state)
         JOIN,
         {1000, DOWN, 0, 0, "", IDLE},
         {2500, UP, 0, 0, "FETCH", ASKING},
+        {2505, UP, 0, 0, "FETCH", ASKING}, /* it waited for this: a new one, with a new time */
         {2510, DOWN, 0, 0, "DONE-3", WAITING},
         {2520, UP, 0, 0, "FETCH", ASKING},
         {2530, VERSION, 6, PLAIN, "WANT", FILLING},
