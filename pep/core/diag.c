@@ -20,6 +20,43 @@ static const struct pep_diag_text texts[] = {
      "bundle.json, a file's name, size or place is not as a policy repository needs it. The "
      "message names the file. `policyctl init DIR` writes a folder that is right, to compare "
      "with."},
+    {"E101", "an unknown key in a rule",
+     "A rule has the keys action, resource, roles, scopes, clients, issuers, same, when, unless, "
+     "reason, oblige and advise. Any other key would be a condition that is never looked at, so it "
+     "is refused."},
+    {"E102", "a value of the wrong form in a rule",
+     "Names are texts, or lists of texts, with at least one entry. `reason` is one sentence of at "
+     "most 255 bytes."},
+    {"E103", "a rule without action or resource",
+     "Every rule says which actions on which resources it is about. \"*\" stands for all."},
+    {"E104", "two rules with one id",
+     "Decisions, logs and tests name a rule by its id, so it is used once in the whole policy."},
+    {"E106", "both `when` and `unless`",
+     "A rule has one function. Join the two conditions: when = function(sub, res) return a and not "
+     "b end."},
+    {"E107", "a resource that cannot be read",
+     "`resource` is a type ([a-z][a-z0-9_.-]*), \"type:pattern\", a list of these, or \"*\". In a "
+     "pattern `*` is exactly one whole segment, and the number of segments is that of the type's "
+     "id template. Inside a segment %2F %3A %2A %25 stand for / : * %."},
+    {"E108", "a condition that is no function",
+     "`when` and `unless` take a function written in this policy. A word of the language cannot "
+     "stand there itself: wrap it."},
+    {"E109", "an obligation that cannot be read",
+     "`oblige` and `advise` take a table, or a list of at most 16 tables, of texts, numbers, "
+     "booleans and lists; an obligation has a `type`. step_up { max_age = 300 } makes one."},
+    {"E110", "an unknown resource type",
+     "schema.lua declares no resource of this type. A rule for it would never apply, which for a "
+     "deny is a hole."},
+    {"E111", "an unknown action",
+     "schema.lua declares no such action for the types that this rule names."},
+    {"E112", "an unknown role",
+     "schema.lua declares the roles, and roles of a token that are not declared are dropped. A "
+     "rule that names another one never applies to anybody."},
+    {"E113", "`same` names what the subject does not have",
+     "The name must be one of `claims` in schema.lua. As it stands, the rule never applies."},
+    {"E114", "`same` names what the resource does not have",
+     "The name must be a segment of the type's id template, or one of its attributes. As it "
+     "stands, the rule never applies."},
     {"E120", "the subject has no such attribute",
      "With `claims` in schema.lua, `sub` has exactly the names that are declared there, and "
      "`token_roles`. Any other name reads as nil for ever, so the condition does not do what it "
@@ -29,6 +66,48 @@ static const struct pep_diag_text texts[] = {
      "`res` has `type`, `id`, the segments that the type's id template names, and the attributes "
      "under `attrs`. No type that this rule covers declares the name. Correct it, or declare "
      "it:\n\n    resource \"invoice\" { ..., attrs = { owner = \"string?\" } }"},
+    {"E201", "a global is assigned",
+     "Policies have no globals of their own: they would carry something from one decision to the "
+     "next. Write `local` before the first assignment."},
+    {"E202", "a name that policies do not have",
+     "Only the words of the language are there. No files, network, clock, random numbers, "
+     "metatables, coroutines, pcall, load or text patterns: a decision must be the same everywhere "
+     "and end in bounded time."},
+    {"E203", "a function assigns an outer variable",
+     "What a function leaves behind, another decision would see. Return the new value, or keep it "
+     "in a local of the function."},
+    {"E204", "the environment as a value", "`_ENV` is not available as a value."},
+    {"E205", "require or data without a literal name",
+     "The name must be a text in place, so that a policy's parts are known without running it: "
+     "require \"lib.hours\", data \"limits\"."},
+    {"E207", "a data file that cannot be read",
+     "data/*.json must be JSON, at most 1 MiB and 64 levels deep, without duplicate members or NUL "
+     "bytes."},
+    {"E208", "too many constants in one function",
+     "A function may have 250 constants (names and literal values), so that it means the same with "
+     "every build of Lua 5.4: some miscompile larger ones. Move values into data/*.json, or split "
+     "the function."},
+    {"E209", "a source that is too large, or no text",
+     "A source file has at most 256 KiB and is text: compiled Lua is never accepted."},
+    {"E210", "a syntax error", "Lua's parser refused the file at this line."},
+    {"E211", "an error while the file was loaded",
+     "The top level of the file, or of a module that it needs, raised an error."},
+    {"E212", "too much work while loading",
+     "The top level of the files may take 20 million steps in all."},
+    {"E213", "too deep or too many branches",
+     "Brackets and blocks nest at most 80 deep, and a file has at most 1000 of elseif, goto, break "
+     "and labels. A table says the same in less."},
+    {"E215", "too many candidates",
+     "Wildcard rules are merged into every (type, action) when a policy is loaded. Name types and "
+     "actions."},
+    {"E301", "a mistake in schema.lua",
+     "See the message. claims { name = { from, type, required } }, roles { name = { included } }, "
+     "resource \"type\" { id, actions, attrs }."},
+    {"E302", "an unknown type of value",
+     "Types are string, number, integer, boolean, set, scopes and any; attributes may end in ?, "
+     "which means that they may be absent."},
+    {"E303", "an id template that cannot be read",
+     "A template names each segment in braces: \"{tenant}/{number}\". `type` and `id` are taken."},
     {"E401", "issuers.json cannot be read",
      "issuers.json must be a JSON array of objects, one for each issuer, at most 64. Duplicate "
      "members, NUL bytes and text behind the array are refused, because two programs could read "
@@ -79,12 +158,6 @@ static const struct pep_diag_text texts[] = {
      "`by` is the id of the rule that must decide, or a code: allowed not_granted denied challenge "
      "obligation bad_token bad_request unknown fault. A name that is neither could never match, so "
      "the test would always fail."},
-    {"N304", "a deny or challenge for every request",
-     "A rule with action \"*\" and resource \"*\" is a candidate of every request and costs a "
-     "little each time. For a guard rail that is right; this note only lists them."},
-    {"N305", "an action that no rule can allow",
-     "The schema declares the action, and no allow rule covers it, so that every request for it is "
-     "denied. That can be meant. If not, a rule is missing, or names the action or type wrongly."},
     {"W301", "no schema",
      "Without schema.lua any name is accepted, and a misspelt one reads as nil: `sub.tennant` "
      "would never match. Declare claims, roles, resource types and actions; `policyctl init` "
@@ -111,6 +184,10 @@ static const struct pep_diag_text texts[] = {
     {"W320", "an allow that changes nothing",
      "Wherever this rule's head holds, another allow without a function already allows. One of the "
      "two is too wide or superfluous."},
+    {"W330", "a rule fails on a request without attributes",
+     "Every rule is run once on an empty request when a policy is compiled. A condition that fails "
+     "there counts as a fault at run time too: a deny then denies, an allow does not allow. Guard "
+     "against absent values."},
     {"W401", "several issuers, and one of them may assert everything",
      "With two or more issuers each should say in `allow` which roles, clients, acr values and "
      "claim "
@@ -128,6 +205,12 @@ static const struct pep_diag_text texts[] = {
      "`algorithms` lists an algorithm that none of the issuer's keys belongs to. An RSA key "
      "without "
      "`alg` counts as RS256 alone."},
+    {"N304", "a deny or challenge for every request",
+     "A rule with action \"*\" and resource \"*\" is a candidate of every request and costs a "
+     "little each time. For a guard rail that is right; this note only lists them."},
+    {"N305", "an action that no rule can allow",
+     "The schema declares the action, and no allow rule covers it, so that every request for it is "
+     "denied. That can be meant. If not, a rule is missing, or names the action or type wrongly."},
 };
 
 /* ---- collecting ---- */

@@ -98,6 +98,8 @@ static struct pep_slot *claim(struct pep_eval *e)
         return NULL;
     e->slot = slot;
     slot->eval = e;
+    /* texts compare byte for byte and numbers print alike, whatever locale the host has set */
+    e->locale = uselocale(e->policy->locale);
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
     return slot;
 }
@@ -282,11 +284,31 @@ static void count(const struct pep_policy *policy, size_t rule, enum pep_applies
 
 typedef void (*explain_function)(void *context, const struct pep_explanation *line);
 
-/* Lines behind the decision get a budget of their own, so that explaining changes no verdict. */
-static void refill(struct pep_eval *e)
+/* A rule that only explaining looks at: with a budget of its own, so that it changes no verdict. */
+static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *rule)
 {
-    if (e->slot != NULL && !e->slot->broken)
-        pep_slot_begin(e->slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    if (claim(e) == NULL)
+        return PEP_APPLIES_FAULT;
+    struct pep_slot *slot = e->slot;
+    if (slot->broken) { /* its state is gone; what follows cannot be run in it */
+        pep_slot_rebuild(slot);
+        slot->eval = e;
+    }
+    int64_t steps = slot->steps;
+    size_t limit = slot->arena.limit;
+    enum pep_exhausted exhausted = slot->exhausted;
+    pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    enum pep_applies applies = pep_rule_call(e, rule);
+    if (slot->broken) {
+        pep_slot_rebuild(slot);
+        slot->eval = e;
+        limit = slot->arena.used + PEP_BUDGET_MEMORY;
+        pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    }
+    slot->steps = steps;
+    slot->arena.limit = limit;
+    slot->exhausted = exhausted;
+    return applies;
 }
 
 static bool skips(const struct walk *w, const struct pep_rule *rule)
@@ -294,6 +316,16 @@ static bool skips(const struct walk *w, const struct pep_rule *rule)
     if (rule->effect == PEP_EFFECT_ALLOW)
         return w->free_allow; /* nothing that follows changes the answer */
     return rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL;
+}
+
+static enum pep_applies apply(struct pep_eval *e, const struct pep_rule *rule,
+                              enum pep_head_part part, bool aside)
+{
+    if (part != PEP_HEAD_HOLDS)
+        return PEP_APPLIES_NO;
+    if (rule->function == 0)
+        return PEP_APPLIES_YES;
+    return aside ? call_aside(e, rule) : pep_rule_call(e, rule);
 }
 
 static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_function each,
@@ -308,22 +340,17 @@ static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_fu
     e->verdict->effort.candidates = bucket->count;
     for (uint32_t i = 0; i < n; i++) {
         const struct pep_rule *rule = &policy->rules[list[i]];
-        if (!w->decided && rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL) {
+        if (!w->decided && rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL)
             resolve(w);
-            if (each != NULL)
-                refill(e);
-        }
+        bool aside = w->decided || skips(w, rule); /* a plain decision does not look at it */
         if (each == NULL && w->decided)
             return;
-        if (each == NULL && skips(w, rule))
+        if (each == NULL && aside)
             continue;
         enum pep_head_part part = pep_rule_head(e, rule);
-        enum pep_applies applies = part != PEP_HEAD_HOLDS ? PEP_APPLIES_NO
-                                   : rule->function == 0  ? PEP_APPLIES_YES
-                                                          : pep_rule_call(e, rule);
+        enum pep_applies applies = apply(e, rule, part, aside);
         e->verdict->effort.visited++;
-        bool before = w->decided;
-        if (!before) {
+        if (!aside) {
             count(policy, list[i], applies);
             note(w, rule, applies);
         }
@@ -331,8 +358,6 @@ static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_fu
             struct pep_explanation line;
             pep_explain_rule(e, rule, part, applies, &line);
             each(context, &line);
-            if (w->decided)
-                refill(e);
         }
     }
     if (!w->decided)

@@ -121,7 +121,7 @@ static void check_type(struct head *h, const char *text, struct pep_pattern *p,
     const struct pep_resource_type *t = pep_schema_type(policy, p->type);
     if (t == NULL) {
         const char *name = policy->types.texts[p->type];
-        pep_load_diag(h->L, "E110", pep_did_you_mean(name, policy->types.texts, known),
+        pep_load_diag(h->L, "E110", PEP_NEAR(pep_did_you_mean(name, policy->types.texts, known)),
                       "rule `%s`: unknown resource type `%s`", h->rule->id, name);
     } else if (t->segments != NULL && !p->every && t->segment_count != p->segment_count) {
         pep_load_diag(h->L, "E107", NULL,
@@ -192,9 +192,10 @@ static void check_action(struct head *h, const char *text, uint32_t action)
     if (best != NULL && strcmp(best, text) == 0)
         best = NULL;
     if (rule->every_type)
-        pep_load_diag(h->L, "E111", best, "rule `%s`: no type has the action `%s`", rule->id, text);
+        pep_load_diag(h->L, "E111", PEP_NEAR(best), "rule `%s`: no type has the action `%s`",
+                      rule->id, text);
     else
-        pep_load_diag(h->L, "E111", best, "rule `%s`: `%s` has no action `%s`", rule->id,
+        pep_load_diag(h->L, "E111", PEP_NEAR(best), "rule `%s`: `%s` has no action `%s`", rule->id,
                       policy->types.texts[rule->patterns[0].type], text);
 }
 
@@ -225,9 +226,10 @@ static void read_roles(struct head *h)
         uint32_t id = rule->roles.ids[i];
         if (id < policy->schema.role_count && policy->schema.roles[id].declared)
             continue;
-        pep_load_diag(h->L, "E112",
-                      pep_did_you_mean(rule->role_texts.items[i], policy->roles.texts, known),
-                      "rule `%s`: unknown role `%s`", rule->id, rule->role_texts.items[i]);
+        pep_load_diag(
+            h->L, "E112",
+            PEP_NEAR(pep_did_you_mean(rule->role_texts.items[i], policy->roles.texts, known)),
+            "rule `%s`: unknown role `%s`", rule->id, rule->role_texts.items[i]);
     }
     sort_texts(&rule->role_texts);
 }
@@ -251,7 +253,7 @@ static void check_same(struct head *h, uint32_t name, const char *text)
     for (size_t i = 0; i < policy->schema.claim_count && n < 256; i++)
         near[n++] = policy->names.texts[policy->schema.claims[i].name];
     if (!subject_declares(policy, name))
-        pep_load_diag(h->L, "E113", pep_did_you_mean(text, near, n),
+        pep_load_diag(h->L, "E113", PEP_NEAR(pep_did_you_mean(text, near, n)),
                       "rule `%s`: same: the subject has no attribute `%s`", h->rule->id, text);
     for (uint32_t i = 0; policy->schema.has_types && i < h->rule->pattern_count; i++) {
         uint32_t type = h->rule->patterns[i].type;
@@ -290,7 +292,7 @@ static void check_keys(struct head *h)
             i++;
         if (i < KEY_COUNT)
             continue;
-        pep_load_diag(L, "E101", pep_did_you_mean(key, keys, KEY_COUNT),
+        pep_load_diag(L, "E101", PEP_NEAR(pep_did_you_mean(key, keys, KEY_COUNT)),
                       "rule `%s`: unknown key `%s`", h->rule->id, key);
     }
     static const char *const needed[] = {"action", "resource"};

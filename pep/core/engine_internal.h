@@ -489,6 +489,7 @@ struct pep_eval {
     struct pep_verdict *verdict;
     struct pep_slot *slot; /* claimed, or NULL */
     bool busy;             /* none could be claimed */
+    locale_t locale;       /* the thread's own, while a state is claimed */
     uint32_t type, action; /* ids; PEP_NONE: no rule names it */
     struct pep_resource_name resource;
     struct pep_fields res, ctx;
@@ -531,5 +532,8 @@ void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
 void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 int pep_load_line(lua_State *L);
+/* "did you mean `near`?" in `room`, or NULL if `near` is. */
+#define PEP_NEAR(near) pep_near_text((char[160]){0}, near)
+const char *pep_near_text(char room[160], const char *near);
 
 #endif

@@ -25,6 +25,14 @@ int pep_load_line(lua_State *L)
     return 0;
 }
 
+const char *pep_near_text(char room[160], const char *near)
+{
+    if (near == NULL)
+        return NULL;
+    snprintf(room, 160, "did you mean `%s`?", near);
+    return room;
+}
+
 void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
 {
     struct pep_loader *ld = pep_slot_of(L)->loader;

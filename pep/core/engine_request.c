@@ -298,6 +298,7 @@ void pep_eval_close(struct pep_eval *e)
         else
             pep_slot_end(e->slot);
         pep_slot_release(e->slot);
+        uselocale(e->locale);
     }
     if (e->pool.blocks != NULL)
         pep_pool_free(&e->pool);

@@ -68,7 +68,7 @@ static const char *member_text(lua_State *L, int t, const char *name)
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TSTRING) {
-        pep_load_diag(L, "E131", NULL, "`%s` must be a text", name);
+        pep_load_diag(L, "E301", NULL, "`%s` must be a text", name);
         return NULL;
     }
     return lua_tostring(L, -1);
@@ -83,8 +83,7 @@ static void only_keys(lua_State *L, int t, const char *what, const char *const *
             i++;
         if (i == count) {
             const char *near = pep_did_you_mean(key, keys, count);
-            pep_load_diag(L, "E131", near, "%s: unknown key `%s`%s", what, key,
-                          near == NULL ? "" : "; the nearest is below");
+            pep_load_diag(L, "E301", PEP_NEAR(near), "%s: unknown key `%s`", what, key);
         }
     }
 }
@@ -102,7 +101,7 @@ static bool read_shape(lua_State *L, const char *text, enum pep_shape *ret, bool
             return true;
         }
     }
-    pep_load_diag(L, "E132", pep_did_you_mean(text, shapes, PEP_SHAPE_COUNT),
+    pep_load_diag(L, "E302", PEP_NEAR(pep_did_you_mean(text, shapes, PEP_SHAPE_COUNT)),
                   "`%s` is no type: string, number, integer, boolean, set, scopes or any", text);
     return false;
 }
@@ -116,7 +115,7 @@ static void read_claim(lua_State *L, struct pep_schema *schema, const char *name
     int t = lua_gettop(L);
     bool optional;
     if (lua_type(L, t) != LUA_TTABLE) {
-        pep_load_diag(L, "E131", "{ from = \"...\", type = \"string\" }",
+        pep_load_diag(L, "E301", "{ from = \"...\", type = \"string\" }",
                       "claim `%s` must be a table", name);
         return;
     }
@@ -145,12 +144,12 @@ static int word_claims(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (schema->has_claims)
-        pep_load_diag(L, "E131", "put all claims into one", "`claims` stands twice");
+        pep_load_diag(L, "E301", "put all claims into one", "`claims` stands twice");
     schema->has_claims = true;
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING) {
-            pep_load_diag(L, "E131", NULL, "claims have names: id = { from = \"sub\" }");
+            pep_load_diag(L, "E301", NULL, "claims have names: id = { from = \"sub\" }");
             continue;
         }
         const char *name = lua_tolstring(L, -2, &size);
@@ -167,7 +166,8 @@ static struct pep_schema_role *role_at(lua_State *L, uint32_t id)
     struct pep_schema *schema = &policy->schema;
     if (id >= schema->role_count) {
         uint32_t wanted = id < 32 ? 64 : id * 2;
-        struct pep_schema_role *roles = need(L, pep_pool_get(&policy->pool, wanted * sizeof(*roles)));
+        struct pep_schema_role *roles =
+            need(L, pep_pool_get(&policy->pool, wanted * sizeof(*roles)));
         if (schema->role_count > 0)
             memcpy(roles, schema->roles, schema->role_count * sizeof(*roles));
         schema->roles = roles;
@@ -181,7 +181,7 @@ static void read_role(lua_State *L, const char *name, size_t size)
     struct pep_policy *policy = pep_slot_of(L)->loader->policy;
     int t = lua_gettop(L);
     if (lua_type(L, t) != LUA_TTABLE) {
-        pep_load_diag(L, "E131", "viewer = {}, manager = { \"viewer\" }",
+        pep_load_diag(L, "E301", "viewer = {}, manager = { \"viewer\" }",
                       "role `%s` must be a list of the roles that it includes", name);
         return;
     }
@@ -195,7 +195,7 @@ static void read_role(lua_State *L, const char *name, size_t size)
             const char *text = lua_tolstring(L, -1, &length);
             inherits[count++] = intern(L, &policy->roles, text, length);
         } else {
-            pep_load_diag(L, "E131", NULL, "role `%s`: an included role is not a text", name);
+            pep_load_diag(L, "E301", NULL, "role `%s`: an included role is not a text", name);
         }
         lua_pop(L, 1);
     }
@@ -212,12 +212,12 @@ static int word_roles(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (ld->policy->schema.has_roles)
-        pep_load_diag(L, "E131", "put all roles into one", "`roles` stands twice");
+        pep_load_diag(L, "E301", "put all roles into one", "`roles` stands twice");
     ld->policy->schema.has_roles = true;
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING) {
-            pep_load_diag(L, "E131", "viewer = {}", "roles have names");
+            pep_load_diag(L, "E301", "viewer = {}", "roles have names");
             continue;
         }
         const char *name = lua_tolstring(L, -2, &size);
@@ -234,7 +234,8 @@ static struct pep_resource_type *type_at(lua_State *L, uint32_t id)
     struct pep_schema *schema = &policy->schema;
     if (id >= schema->type_count) {
         uint32_t wanted = id < 8 ? 16 : id * 2;
-        struct pep_resource_type *types = need(L, pep_pool_get(&policy->pool, wanted * sizeof(*types)));
+        struct pep_resource_type *types =
+            need(L, pep_pool_get(&policy->pool, wanted * sizeof(*types)));
         if (schema->type_count > 0)
             memcpy(types, schema->types, schema->type_count * sizeof(*types));
         schema->types = types;
@@ -266,7 +267,7 @@ static void read_template(lua_State *L, struct pep_resource_type *type, const ch
         if (close == NULL || !segment_name(name) || n == PEP_SEGMENTS_MAX ||
             pep_span_is(name, "type") || pep_span_is(name, "id") ||
             (close[1] != '/' && close[1] != '\0')) {
-            pep_load_diag(L, "E133", "id = \"{tenant}/{number}\"",
+            pep_load_diag(L, "E303", "id = \"{tenant}/{number}\"",
                           "`%s` is no id template: names in braces, separated by /", text);
             return;
         }
@@ -285,7 +286,7 @@ static void read_actions(lua_State *L, struct pep_resource_type *type, const cha
     int t = lua_gettop(L);
     size_t n = lua_type(L, t) == LUA_TTABLE ? lua_rawlen(L, t) : 0;
     if (n == 0) {
-        pep_load_diag(L, "E131", "actions = { \"read\" }", "resource `%s`: needs a list of actions",
+        pep_load_diag(L, "E301", "actions = { \"read\" }", "resource `%s`: needs a list of actions",
                       name);
         return;
     }
@@ -294,7 +295,7 @@ static void read_actions(lua_State *L, struct pep_resource_type *type, const cha
         size_t size;
         if (lua_rawgeti(L, t, (lua_Integer)i) != LUA_TSTRING || lua_rawlen(L, -1) == 0 ||
             *lua_tostring(L, -1) == '*') {
-            pep_load_diag(L, "E131", NULL, "resource `%s`: an action is not a name", name);
+            pep_load_diag(L, "E301", NULL, "resource `%s`: an action is not a name", name);
         } else {
             const char *text = lua_tolstring(L, -1, &size);
             type->actions[type->action_count++] = intern(L, &policy->actions, text, size);
@@ -308,7 +309,7 @@ static void read_attributes(lua_State *L, struct pep_resource_type *type, const 
     struct pep_policy *policy = pep_slot_of(L)->loader->policy;
     int t = lua_gettop(L);
     if (lua_type(L, t) != LUA_TTABLE) {
-        pep_load_diag(L, "E131", "attrs = { owner = \"string?\" }",
+        pep_load_diag(L, "E301", "attrs = { owner = \"string?\" }",
                       "resource `%s`: `attrs` must be a table", name);
         return;
     }
@@ -316,13 +317,13 @@ static void read_attributes(lua_State *L, struct pep_resource_type *type, const 
         struct pep_attribute a = {.line = pep_load_line(L)};
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
-            pep_load_diag(L, "E131", "attrs = { owner = \"string?\" }",
+            pep_load_diag(L, "E301", "attrs = { owner = \"string?\" }",
                           "resource `%s`: an attribute is a name and a type", name);
             continue;
         }
         const char *key = lua_tolstring(L, -2, &size);
         if (strcmp(key, "type") == 0 || strcmp(key, "id") == 0) {
-            pep_load_diag(L, "E131", "choose another name",
+            pep_load_diag(L, "E301", "choose another name",
                           "resource `%s`: res.%s comes from the resource's name", name, key);
             continue;
         }
@@ -347,7 +348,7 @@ static int declare_resource(lua_State *L)
     uint32_t id = intern(L, &ld->policy->types, name, size);
     struct pep_resource_type *type = type_at(L, id);
     if (type->declared) {
-        pep_load_diag(L, "E131", NULL, "resource `%s` stands twice", name);
+        pep_load_diag(L, "E301", NULL, "resource `%s` stands twice", name);
         return 0;
     }
     type->declared = true;
@@ -420,9 +421,7 @@ static void check_inherits(struct pep_policy *policy, uint32_t id, struct pep_di
         uint32_t below = r->inherits[k];
         if (below < policy->schema.role_count && policy->schema.roles[below].declared)
             continue;
-        pep_diag_add(diags, "E112", "schema.lua", r->line,
-                     pep_did_you_mean(policy->roles.texts[below], policy->roles.texts,
-                                      policy->roles.count - 1),
+        pep_diag_add(diags, "E112", "schema.lua", r->line, "declare it: viewer = {}",
                      "role `%s` includes `%s`, which is not declared", policy->roles.texts[id],
                      policy->roles.texts[below]);
     }

@@ -237,13 +237,12 @@ static void check_use(const char *path, const struct pep_use *u, struct pep_diag
     case PEP_USE_GLOBAL:
         if (pep_word_exists(u->name))
             return;
-        near = pep_did_you_mean(u->name, names, count);
+        near = PEP_NEAR(pep_did_you_mean(u->name, names, count));
         pep_diag_add(diags, "E202", path, u->line,
-                     near == NULL
-                         ? "policies see only the words of the language: policyctl explain E202"
-                         : near,
-                     "`%s` is not available in policies%s", u->name,
-                     near == NULL ? "" : "; did you mean the word below?");
+                     near != NULL ? near
+                                  : "time comes from ctx.now, values from data; there is no os, io "
+                                    "or debug here",
+                     "`%s` is not available in policies", u->name);
         return;
     case PEP_USE_GLOBAL_SET:
         pep_diag_add(diags, "E201", path, u->line, "write `local` before its first assignment",
