@@ -1,0 +1,1 @@
+Lua-- refused E209

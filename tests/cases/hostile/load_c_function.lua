@@ -1,0 +1,2 @@
+-- refused E108
+allow "h" { action = "do", resource = "thing", when = same }

@@ -1,0 +1,2 @@
+-- refused E211
+local m = data 'nothing'

@@ -1,0 +1,2 @@
+-- refused E212
+while true do end

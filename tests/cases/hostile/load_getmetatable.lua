@@ -1,0 +1,5 @@
+-- refused E202
+allow "h" { action = "do", resource = "thing",
+  when = function(sub, res, ctx)
+    return getmetatable('') ~= nil
+  end }

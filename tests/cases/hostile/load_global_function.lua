@@ -1,0 +1,2 @@
+-- refused E201
+function f() end

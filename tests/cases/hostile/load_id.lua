@@ -1,0 +1,2 @@
+-- refused E211
+allow "a b" { action = "do", resource = "thing" }

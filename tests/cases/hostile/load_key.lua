@@ -1,0 +1,2 @@
+-- refused E101
+allow "h" { action = "do", resource = "thing", role = "x" }

@@ -1,0 +1,2 @@
+-- refused E103
+allow "h" { resource = "thing" }

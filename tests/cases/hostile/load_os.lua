@@ -1,0 +1,2 @@
+-- refused E202
+local t = os.time()

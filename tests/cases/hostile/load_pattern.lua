@@ -1,0 +1,2 @@
+-- refused E107
+allow "h" { action = "do", resource = "thing:a*/b" }

@@ -1,0 +1,2 @@
+-- refused E205
+local r = require

@@ -1,0 +1,3 @@
+-- refused E205
+local n = 'lib.' .. 'x'
+local m = require(n)

@@ -1,0 +1,2 @@
+-- refused E210
+allow 'x' {

@@ -1,0 +1,3 @@
+-- refused E104
+allow "h" { action = "do", resource = "thing" }
+allow "h" { action = "do", resource = "thing" }

@@ -1,0 +1,6 @@
+-- fault error
+allow "h" { action = "do", resource = "thing",
+  when = function(sub, res, ctx)
+    local m = require 'lib.nothing'
+    return true
+  end }

@@ -1,0 +1,5 @@
+-- fault result
+allow "h" { action = "do", resource = "thing",
+  when = function(sub, res, ctx)
+    return 'true'
+  end }
