@@ -269,7 +269,7 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
         deny(&v, r == PEP_ENOMEM ? PEP_CODE_FAULT : PEP_CODE_BAD_REQUEST, pep_error_text(&why));
     } else if (token_holds(c, asked.peer_cert_sha256, &v)) {
         asked.request.subject = c->entry->subject;
-        asked.request.now = (double)c->now.wall_ms / 1000.0;
+        asked.request.now = (double)(c->now.wall_ms / 1000); /* whole: easy to replay */
         asked.request.can_oblige = c->can_oblige;
         pep_policy_decide(c->active->policy, &asked.request, &v);
     }

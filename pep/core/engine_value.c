@@ -325,28 +325,48 @@ void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size)
     pep_put_u8(out, '"');
 }
 
+static void put_integer(struct pep_buffer *out, long long i)
+{
+    char text[24], *at = text + sizeof(text);
+    unsigned long long u = i < 0 ? 0ULL - (unsigned long long)i : (unsigned long long)i;
+    do {
+        *--at = (char)('0' + u % 10);
+        u /= 10;
+    } while (u > 0);
+    if (i < 0)
+        *--at = '-';
+    pep_put_bytes(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+/* By hand, because this is written for each decision record: jansson would allocate, and printf()
+ * writes the host's decimal point. */
 static void put_number(struct pep_buffer *out, double d)
 {
-    json_t *number = isfinite(d) ? json_real(d) : NULL;
-    char text[64];
-    size_t n = number == NULL ? 0
-                              : json_dumpb(number, text, sizeof(text),
-                                           JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
-    json_decref(number);
-    if (n > 0 && n <= sizeof(text))
-        pep_put_bytes(out, text, n);
-    else
+    char text[40];
+    if (!isfinite(d)) {
         pep_put_bytes(out, "null", 4);
+        return;
+    }
+    if (d == floor(d) && fabs(d) < 9007199254740992.0) {
+        put_integer(out, (long long)d);
+        return;
+    }
+    int n = snprintf(text, sizeof(text), "%.17g", d);
+    for (int i = 0; i < n; i++) {
+        if (strchr("0123456789+-e", text[i]) == NULL)
+            text[i] = '.';
+    }
+    pep_put_bytes(out, text, n > 0 ? (size_t)n : 0);
 }
 
 void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v)
 {
     switch (v == NULL ? PEP_V_NIL : v->kind) {
     case PEP_V_BOOL:
-        pep_put_format(out, "%s", v->u.boolean ? "true" : "false");
+        pep_put_bytes(out, v->u.boolean ? "true" : "false", v->u.boolean ? 4 : 5);
         break;
     case PEP_V_INT:
-        pep_put_format(out, "%lld", (long long)v->u.integer);
+        put_integer(out, (long long)v->u.integer);
         break;
     case PEP_V_NUMBER:
         put_number(out, v->u.number);
