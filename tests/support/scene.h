@@ -6,7 +6,7 @@
 #ifndef PEP_TESTS_SCENE_H
 #define PEP_TESTS_SCENE_H
 
-#include "fixture.h"
+#include "tests/support/fixture.h"
 
 #include "pep.h"
 
