@@ -15,7 +15,7 @@
 #define SAMPLES 200000
 
 static struct scene scene;
-static char *token, *policy;
+static char *token;
 static double samples[SAMPLES];
 
 static void must(bool fine, const char *what)
@@ -26,18 +26,18 @@ static void must(bool fine, const char *what)
     exit(1);
 }
 
-static void make_policy(void)
+static void put_rule(struct pep_buffer *out, unsigned i)
 {
-    struct pep_buffer out = pep_buffer_of(256 * 1024);
-    for (unsigned i = 0; i < RULES; i++)
-        pep_put_format(
-            &out,
-            "allow 'r.%u' { action = 'a%u', resource = 'doc', roles = 'manager',\n"
-            "  when = function(sub, res) return res.amount ~= nil and res.amount <= %u end }\n",
-            i, i, 1000 + i);
-    size_t size;
-    policy = (char *)pep_buffer_take(&out, &size);
-    must(policy != NULL, "policy");
+    pep_put_format(
+        out,
+        "allow 'r.%u' { action = 'a%u', resource = 'doc', roles = 'manager',\n"
+        "  when = function(sub, res) return res.amount ~= nil and res.amount <= %u end }\n",
+        i, i, 1000 + i);
+}
+
+static void put_version(uint64_t version)
+{
+    scene_put_rules(&scene, version, "-- the rules are in p*.lua\n", RULES, put_rule);
 }
 
 /* p99 of decisions, in us, timed one by one until `stop` or the room is full. */
@@ -67,7 +67,7 @@ static void *swap(void *argument)
 {
     struct swapper *s = argument;
     for (int i = 0; i < 3; i++) {
-        scene_put_version(&scene, ++s->version, policy);
+        put_version(++s->version);
         must(pep_refresh(s->p, 60000) == PEP_OK, "activation");
     }
     atomic_store(&s->done, true);
@@ -121,13 +121,11 @@ int main(int argc, char **argv)
 {
     unsigned rounds = measure_rounds(argc, argv);
     scene = scene_new();
-    make_policy();
     token = scene_token(&scene, "{\"sub\":\"ann\",\"roles\":[\"manager\"]}");
-    scene_put_version(&scene, 1, policy);
+    put_version(1);
     measure_cold_start(rounds);
     measure_activation(rounds);
     free(token);
-    free(policy);
     scene_free(&scene);
     return 0;
 }

@@ -48,45 +48,12 @@ static const char rules_asked[] =
     "allow 'doc.move.3' { action = 'move', resource = 'doc', roles = 'manager', when = " FUNCTION
     " }\n";
 
-/* The asked rules and `more` others, for other types and actions, every other one with a function.
- */
-static char *policy_of(unsigned more)
+/* Other types and actions than those asked for; every other rule has a function. */
+static void put_other_rule(struct pep_buffer *out, unsigned i)
 {
-    struct pep_buffer out = pep_buffer_of(64 * 1024 * 1024);
-    pep_put_format(&out, "%s", rules_asked);
-    for (unsigned i = 0; i < more; i++) {
-        pep_put_format(&out,
-                       "allow 'other.%u' { action = 'a%u', resource = 't%u', roles = 'r%u'%s%s }\n",
-                       i, i % 7, i / 7, i % 50, i % 2 ? ", when = " : "", i % 2 ? FUNCTION : "");
-    }
-    size_t size;
-    char *text = (char *)pep_buffer_take(&out, &size);
-    must(text != NULL, "policy");
-    return text;
-}
-
-/* A source has at most 256 KiB: rules go into several files, cut at line ends. */
-static void put_rules(const struct scene *s, uint64_t version, unsigned more)
-{
-    static char names[29][32];
-    struct fixture_file files[29];
-    size_t count = 0;
-    struct pep_manifest_draft draft = fixture_manifest_draft(version);
-    char *text = policy_of(more), *at = text;
-    while (at != NULL && *at != '\0') {
-        char *end = strlen(at) <= 200000 ? NULL : strchr(at + 200000, '\n');
-        must(count < 29, "so many rules");
-        snprintf(names[count], sizeof(names[count]), "policies/p%zu.lua", count);
-        if (end != NULL)
-            *end = '\0';
-        files[count] = (struct fixture_file){names[count], at};
-        count++;
-        at = end == NULL ? NULL : end + 1;
-    }
-    struct pep_buffer bytes = scene_bundle(s, &draft, "-- all rules are in p*.lua\n", files, count);
-    scene_write(s->bundle_file, pep_buffer_span(&bytes));
-    pep_buffer_free(&bytes);
-    free(text);
+    pep_put_format(out,
+                   "allow 'other.%u' { action = 'a%u', resource = 't%u', roles = 'r%u'%s%s }\n", i,
+                   i % 7, i / 7, i % 50, i % 2 ? ", when = " : "", i % 2 ? FUNCTION : "");
 }
 
 /* ---- our side ---- */
@@ -109,7 +76,7 @@ static pep *open_with_rules(unsigned more)
 {
     pep_options o = scene_options(&world.scene);
     pep *p = NULL;
-    put_rules(&world.scene, 1, more);
+    scene_put_rules(&world.scene, 1, rules_asked, more, put_other_rule);
     o.on_record = ignore_record;
     if (pep_open(&o, &p) != PEP_OK) {
         fprintf(stderr, "bench decision: %s\n", pep_open_error());
@@ -291,7 +258,7 @@ static void measure_threads(unsigned rounds)
     double two[MEASURE_ROUNDS_MAX], one[MEASURE_ROUNDS_MAX];
     pep_options o = scene_options(&world.scene);
     pep *p = NULL;
-    put_rules(&world.scene, 1, 0);
+    scene_put_version(&world.scene, 1, rules_asked);
     must(pep_open(&o, &p) == PEP_OK,
          "open"); /* records would be the agent's work: a third thread */
     for (unsigned r = 0; r < rounds; r++) {

@@ -73,15 +73,19 @@ void scene_free(struct scene *s)
 struct pep_buffer scene_bundle(const struct scene *s, const struct pep_manifest_draft *draft,
                                const char *policy, const struct fixture_file *more, size_t count)
 {
-    struct fixture_file files[32] = {
+    struct fixture_file *files = calloc(3 + count, sizeof(*files));
+    must(files != NULL, "bundle", "no memory");
+    const struct fixture_file first[3] = {
         {"bundle.json", "{\"name\": \"acme\", \"max_stale\": 86400, \"expires_days\": 90}"},
         {"issuers.json", s->issuers},
         {"policies/all.lua", policy},
     };
-    must(count <= 29, "bundle", "too many files");
+    memcpy(files, first, sizeof(first));
     if (count > 0)
         memcpy(files + 3, more, count * sizeof(*more));
-    return fixture_sign_bundle(s->fixture.policy_key, draft, files, 3 + count);
+    struct pep_buffer bytes = fixture_sign_bundle(s->fixture.policy_key, draft, files, 3 + count);
+    free(files);
+    return bytes;
 }
 
 void scene_put(const struct scene *s, const struct pep_manifest_draft *draft, const char *policy)
@@ -95,6 +99,35 @@ void scene_put_version(const struct scene *s, uint64_t version, const char *poli
 {
     struct pep_manifest_draft draft = fixture_manifest_draft(version);
     scene_put(s, &draft, policy);
+}
+
+#define RULES_PER_FILE 40
+
+void scene_put_rules(const struct scene *s, uint64_t version, const char *policy, unsigned count,
+                     void (*rule)(struct pep_buffer *out, unsigned i))
+{
+    size_t file_count = (count + RULES_PER_FILE - 1) / RULES_PER_FILE;
+    struct fixture_file *files = calloc(file_count + 1, sizeof(*files));
+    must(files != NULL, "rules", "no memory");
+    for (size_t f = 0; f < file_count; f++) {
+        struct pep_buffer path = pep_buffer_of(64), text = pep_buffer_of(PEP_SOURCE_MAX);
+        size_t size, end = (f + 1) * RULES_PER_FILE;
+        for (size_t i = f * RULES_PER_FILE; i < (end < count ? end : count); i++)
+            rule(&text, (unsigned)i);
+        pep_put_format(&path, "policies/p%zu.lua", f);
+        files[f].path = (char *)pep_buffer_take(&path, &size);
+        files[f].content = (char *)pep_buffer_take(&text, &size);
+        must(files[f].path != NULL && files[f].content != NULL, "rules", "no memory");
+    }
+    struct pep_manifest_draft draft = fixture_manifest_draft(version);
+    struct pep_buffer bytes = scene_bundle(s, &draft, policy, files, file_count);
+    scene_write(s->bundle_file, pep_buffer_span(&bytes));
+    pep_buffer_free(&bytes);
+    for (size_t f = 0; f < file_count; f++) {
+        free((void *)(uintptr_t)files[f].path);
+        free((void *)(uintptr_t)files[f].content);
+    }
+    free(files);
 }
 
 pep_options scene_options(const struct scene *s)

@@ -31,6 +31,10 @@ struct pep_buffer scene_bundle(const struct scene *s, const struct pep_manifest_
 /* Replaces the bundle file by rename. */
 void scene_put(const struct scene *s, const struct pep_manifest_draft *draft, const char *policy);
 void scene_put_version(const struct scene *s, uint64_t version, const char *policy);
+/* The same with `count` more rules, each written by `rule`, in files of the size that authors (and
+ * the limit of 250 constants per file) keep to. */
+void scene_put_rules(const struct scene *s, uint64_t version, const char *policy, unsigned count,
+                     void (*rule)(struct pep_buffer *out, unsigned i));
 /* Replaces any file in the folder by rename. */
 void scene_write(const char *path, struct pep_span bytes);
 
