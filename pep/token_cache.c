@@ -206,7 +206,7 @@ bool pep_token_cache_put(struct pep_token_cache *c, struct pep_token_entry *e, i
     if (now >= e->expires)
         return false;
     for (unsigned attempt = 0; attempt < PUT_ATTEMPTS; attempt++) {
-        struct slot s;
+        struct slot s = {NULL, 0, NULL};
         if (!choose_slot(c, e, now, &s))
             return false;
         if (s.holds != NULL && atomic_fetch_add(&c->retired_count, 1) >= PEP_TOKEN_RETIRED_MAX) {
