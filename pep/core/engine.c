@@ -275,7 +275,7 @@ int pep_policy_compile_unsigned(const struct pep_files *files,
 {
     struct pep_diags own = PEP_DIAGS_INIT;
     struct pep_diags *all = diags == NULL ? &own : diags;
-    struct pep_policy *policy;
+    struct pep_policy *policy = NULL;
     int rc = pep_engine_self_test(err);
     if (rc == PEP_OK)
         rc = new_policy(options, &policy, err);
