@@ -6,6 +6,7 @@
  * A repository that cannot be read (bundle.json malformed, a file too large) is a finding like
  * others, so that -o json has one shape for all that an editor or a pipeline may meet.
  */
+#include "config.h"
 #include "policy_source.h"
 
 #include "pep/core/engine_check.h"

@@ -9,6 +9,11 @@ const struct verb verbs[] = {
      init_run,
      "Writes schema.lua, a first rule with its test, issuers.json with a demo token key, and\n"
      "settings for editors. Nothing that exists is overwritten."},
+    {"check", GROUP_AUTHOR, KEY_NONE, true, 0, 1, "[DIR]",
+     "say everything that is wrong with a policy", &check_options, check_run,
+     "json: "
+     "{\"errors\":[{\"code\",\"file\",\"line\",\"message\",\"help\"}],\"warnings\":[],\"notes\":[]"
+     "}"},
     {"test", GROUP_AUTHOR, KEY_NONE, true, 0, 1, "[DIR]", "run the policy's own tests",
      &test_options, test_run, NULL},
     {"eval", GROUP_AUTHOR, KEY_NONE, true, 2, 2, "ACTION RESOURCE",
@@ -22,6 +27,9 @@ const struct verb verbs[] = {
     {"build", GROUP_AUTHOR, KEY_POLICY | KEY_OPERATOR, true, 0, 1, "[DIR]",
      "check a repository and sign it as a bundle file", &build_options, build_run,
      "With --version no pdpd is asked and no operator key needed. Prints the file's name."},
+    {"diff", GROUP_AUTHOR, KEY_OPERATOR, true, 0, 2, "[DIR|BUNDLE [DIR|BUNDLE]]",
+     "say what a push would change, in words of rules", &diff_options, diff_run,
+     "One is compared with what is live; two are compared with each other, without a key."},
     {"push", GROUP_SHIP, KEY_POLICY | KEY_OPERATOR, true, 0, 1, "[DIR|BUNDLE]",
      "publish a policy: check, test, sign, upload", &push_options, push_run,
      "A bundle made by `policyctl build` is uploaded as it is and needs no policy key.\n"

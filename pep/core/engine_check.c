@@ -60,7 +60,7 @@ static void check_reasons(const struct check *c)
 static const char *heir_of(const struct pep_policy *p, uint32_t role)
 {
     for (uint32_t i = 0; i < p->schema.role_count; i++) {
-        const struct pep_role *r = &p->schema.roles[i];
+        const struct pep_schema_role *r = &p->schema.roles[i];
         for (size_t k = 0; i != role && k < r->closure_count; k++) {
             if (r->closure[k] == role)
                 return check_name(&p->roles, i);
@@ -112,7 +112,7 @@ static void check_actions(const struct check *c)
 {
     const struct pep_policy *p = c->policy;
     for (uint32_t t = 0; t < p->schema.type_count; t++) {
-        const struct pep_type *type = &p->schema.types[t];
+        const struct pep_resource_type *type = &p->schema.types[t];
         char list[256] = "";
         size_t used = 0;
         for (size_t k = 0; type->declared && k < type->action_count; k++) {

@@ -44,7 +44,8 @@ static void add_claims(const struct pep_policy *p, struct name_set *s)
     set_add(s, "token_roles");
 }
 
-static void add_type(const struct pep_policy *p, const struct pep_type *t, struct name_set *s)
+static void add_type(const struct pep_policy *p, const struct pep_resource_type *t,
+                     struct name_set *s)
 {
     for (size_t i = 0; i < t->segment_count; i++)
         set_add(s, check_name(&p->names, t->segments[i]));
@@ -165,7 +166,8 @@ static bool claim_present(const struct pep_policy *p, const char *name)
 }
 
 /* Always there for this type: its segments, and attributes that are not optional. */
-static bool type_has(const struct pep_policy *p, const struct pep_type *t, const char *name)
+static bool type_has(const struct pep_policy *p, const struct pep_resource_type *t,
+                     const char *name)
 {
     for (size_t i = 0; i < t->segment_count; i++) {
         if (strcmp(check_name(&p->names, t->segments[i]), name) == 0)

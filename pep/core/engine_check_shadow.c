@@ -27,7 +27,7 @@ static bool any_within(const struct pep_ids *a, const struct pep_ids *b)
 /* The same for roles: whoever has a role of `a` has, through it, one of `b`. */
 static bool role_within(const struct pep_policy *p, uint32_t role, const struct pep_ids *b)
 {
-    const struct pep_role *r = role < p->schema.role_count ? &p->schema.roles[role] : NULL;
+    const struct pep_schema_role *r = role < p->schema.role_count ? &p->schema.roles[role] : NULL;
     for (uint32_t k = 0; k < b->count; k++) {
         if (b->ids[k] == role)
             return true;

@@ -15,6 +15,7 @@ static int open_words(lua_State *L)
 {
     struct pep_suite *s = lua_touserdata(L, 1);
     pep_words_open(L);
+    pep_object_open(L); /* invariants read sub, res and ctx as rules do */
     for (size_t i = 0; i < sizeof(withheld) / sizeof(withheld[0]); i++) {
         lua_pushnil(L);
         lua_setfield(L, -2, withheld[i]);
