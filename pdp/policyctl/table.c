@@ -78,7 +78,8 @@ static size_t characters(const char *text)
     return n;
 }
 
-static void print_row(const struct table *t, const size_t *widths, char *const *cells)
+/* The titles, in bold if wanted, when `cells` is NULL. */
+static void print_row(const struct table *t, const size_t *widths, char *const *cells, bool bold)
 {
     size_t last = 0;
     for (size_t i = 0; i < t->column_count; i++) {
@@ -94,7 +95,7 @@ static void print_row(const struct table *t, const size_t *widths, char *const *
             printf("%*s%s", pad, "", text);
         else
             printf("%s%*s", text, i == last ? 0 : pad, "");
-        fputs(i == last ? "\n" : "  ", stdout);
+        fputs(i != last ? "  " : bold ? "\033[0m\n" : "\n", stdout);
     }
 }
 
@@ -125,11 +126,9 @@ int table_print(struct table *t, struct output *out)
     }
     if (out->colour_out)
         fputs("\033[1m", stdout);
-    print_row(t, widths, NULL);
-    if (out->colour_out)
-        fputs("\033[0m", stdout);
+    print_row(t, widths, NULL, out->colour_out);
     for (size_t k = 0; k < t->count; k += t->column_count)
-        print_row(t, widths, t->cells + k);
+        print_row(t, widths, t->cells + k, false);
     table_free(t);
     return EXIT_OK;
 }

@@ -94,15 +94,32 @@ ctl 1 push "$source/README.md"
 ctl 2 push "$work/nothing"
 ctl 2 push "$dir" --key nobody
 
+# Large, and too large.
+cp -r "$dir" "$work/large"
+mkdir "$work/large/data"
+for i in 1 2 3 4 5 6 7; do
+    { printf '["'; head -c 1048570 /dev/zero | tr '\0' x; printf '"]'; } >"$work/large/data/d$i.json"
+done
+sed 's/"acme"/"large"/' "$dir/bundle.json" >"$work/large/bundle.json"
+ctl 0 push "$work/large" -o json
+json "large" '$.bundle' large '$.state' live
+cp "$work/large/data/d1.json" "$work/large/data/d8.json"
+cp "$work/large/data/d1.json" "$work/large/data/d9.json"
+ctl 3 push "$work/large"
+head -c 20000000 /dev/zero >"$work/huge.bundle"
+ctl 1 push "$work/huge.bundle"
+ctl 2 rollback
+has "which bundle" err "--bundle"
+
 # Back, and never down.
-ctl 0 rollback 1 -o json
+ctl 0 rollback 1 --bundle acme -o json
 json "rollback" '$.version' 4
-ctl 0 rollback
+ctl 0 rollback -b acme
 has "rollback" err "has the content of 3"
-ctl 2 rollback 5
-ctl 2 rollback 99
-ctl 2 rollback x
-ctl 0 history -o json
+ctl 2 rollback 5 -b acme
+ctl 2 rollback 99 -b acme
+ctl 2 rollback x -b acme
+ctl 0 history -b acme -o json
 json "messages" '$.versions[1].message' "rollback to 1"
 
 # Keys: one that the root does not know, and one that others may read.
@@ -151,6 +168,12 @@ ctl 0 "operator add" vera --role viewer --file "$work/vera.json"
 run 0 "file mode" test "$(stat -c %a "$work/vera.json")" = 600
 ctl 0 "context add" vera "$work/vera.json"
 ctl 0 status -c vera
+POLICYCTL_CONTEXT=vera
+export POLICYCTL_CONTEXT
+ctl 0 "context list"
+ctl 8 push "$dir"
+ctl 0 "operator list" -c local
+unset POLICYCTL_CONTEXT
 ctl 0 "root show" -c vera
 ctl 8 push "$dir" -c vera
 ctl 8 "service enrol" x --bundle acme -c vera
@@ -191,8 +214,8 @@ cp -r "$work/backup" "$server"
 start_server
 ctl 1 push "$dir" --key policy
 has "back in time" err "this machine has seen $number"
-ctl 1 rollback --key policy
-digest=$(ctl 0 history -o json; sqlite3 :memory: "select json_extract(cast(readfile('$work/out') as text), '$.versions[0].digest')")
+ctl 1 rollback --key policy -b acme
+digest=$(ctl 0 history -b acme -o json; sqlite3 :memory: "select json_extract(cast(readfile('$work/out') as text), '$.versions[0].digest')")
 ctl 0 build "$dir" --key policy --version $((number + 1)) --base "$digest" -o "$work/after.bundle"
 ctl 0 push "$work/after.bundle"
 ctl 0 push "$dir" --key policy -o json

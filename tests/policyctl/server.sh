@@ -46,7 +46,7 @@ json() {
     about=$1
     shift
     while [ $# -ge 2 ]; do
-        found=$(sqlite3 :memory: "select json_extract(cast(readfile('$work/out') as text), '$1')" 2>&1)
+        found=$(sqlite3 :memory: "select json_extract(cast(readfile('$work/out') as text), '$1')" 2>&1) || true
         if [ "$found" != "$2" ]; then
             echo "FAIL $about: $1 is \`$found\`, wanted \`$2\`, in"
             sed 's/^/    /' "$work/out"
