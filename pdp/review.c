@@ -1,6 +1,8 @@
 /* Verify and compile beside the server: see review.h. */
 #include "review.h"
 
+#include "pep/core/engine.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,10 +35,15 @@ static void judge(struct review_job *job)
 {
     struct pep_root *root = NULL;
     struct pep_bundle *bundle = NULL;
+    struct pep_policy *policy = NULL;
+    struct pep_engine_options options = {.lua_states = 1, .author = false};
     struct pep_span bytes = pep_span_of(job->bytes, job->size);
     int rc = pep_root_open(pep_span_of(job->root, job->root_size), NULL, &root, &job->err);
     if (rc == 0)
         rc = pep_bundle_open(bytes, root, job->now, &bundle, &job->err);
+    if (rc == 0)
+        rc = pep_policy_compile(bundle, &options, &policy, NULL, &job->err);
+    pep_policy_free(policy);
     pep_root_free(root);
     if (rc != 0) {
         pep_bundle_free(bundle);

@@ -1,0 +1,24 @@
+# Scenarios of pdpd alone, with raw peers: see pdpd_kit.h.
+
+# pdpd with faults by environment variable: the shipped objects with another fault_*.c.
+add_executable(pdpd-faults ${CMAKE_SOURCE_DIR}/pdp/main.c fault_env.c)
+target_link_libraries(pdpd-faults PRIVATE pdpd_parts pep_core pep_sign)
+
+add_library(pep_pdpd_kit STATIC pdpd_kit.c pdpd_peers.c)
+target_link_libraries(pep_pdpd_kit PUBLIC pep_test_support PkgConfig::ZMQ)
+target_compile_definitions(pep_pdpd_kit PUBLIC
+  PDPD_PROGRAM="$<TARGET_FILE:pdpd>" PDPD_FAULTS_PROGRAM="$<TARGET_FILE:pdpd-faults>")
+
+function(pep_pdpd_scenario name seconds)
+  add_executable(test_${name} test_${name}.c)
+  target_link_libraries(test_${name} PRIVATE pep_core pep_pdpd_kit PkgConfig::CMOCKA)
+  add_dependencies(test_${name} pdpd pdpd-faults)
+  add_test(NAME scenario.${name} COMMAND test_${name})
+  set_tests_properties(scenario.${name} PROPERTIES TIMEOUT ${seconds} LABELS scenario)
+endfunction()
+
+pep_pdpd_scenario(pdpd_start 120)
+pep_pdpd_scenario(pdpd_push 120)
+pep_pdpd_scenario(pdpd_doors 120)
+pep_pdpd_scenario(pdpd_revoke 120)
+pep_pdpd_scenario(pdpd_kill 300)
