@@ -41,6 +41,7 @@ struct pep_suite {
     size_t invariant_count;
     char pending[64]; /* `test "x"` whose table has not come yet */
     int pending_line;
+    bool parsed; /* the file is Lua; what fails from then on is its content */
 };
 
 /* The words of test files, as globals of the table on top of the stack. */

@@ -33,6 +33,7 @@ static int run_file(lua_State *L)
     if (luaL_loadbufferx(L, (const char *)s->file->content.data, s->file->content.size, name,
                          "t") != LUA_OK)
         return lua_error(L);
+    s->parsed = true;
     lua_rawgeti(L, LUA_REGISTRYINDEX, s->environment);
     lua_setupvalue(L, -2, 1);
     lua_call(L, 0, 0);
@@ -63,7 +64,7 @@ static void report(struct pep_suite *s, int status, struct pep_diags *diags)
         message = "runs too long; tests describe cases, they do not compute for long";
     else if (status == LUA_ERRMEM || s->slot.exhausted == PEP_EXHAUSTED_MEMORY)
         message = "needs too much memory";
-    pep_diag_add(diags, status == LUA_ERRSYNTAX ? "E501" : "E502", s->file->path, line, NULL, "%s",
+    pep_diag_add(diags, s->parsed ? "E502" : "E501", s->file->path, line, NULL, "%s",
                  message);
 }
 
@@ -71,6 +72,7 @@ static void load_file(struct pep_suite *s, const struct pep_file *file, struct p
 {
     s->file = file;
     s->pending[0] = '\0';
+    s->parsed = false;
     pep_slot_begin(&s->slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
     int status = pep_slot_call(&s->slot, run_file, s);
     if (status != LUA_OK)

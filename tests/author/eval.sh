@@ -47,7 +47,7 @@ run 2 "no repository" "$policyctl" eval --policy "$work" --subject "$boss" read 
 run 2 "keys without audience" eval_ --token x --keys y read invoice:acme/1
 
 # Tokens: the example's identity provider, its partner that may assert one tenant only, and --keys.
-sign() { "$policyctl" token sign --key "$source/tests/keys/$1.jwk" --claims "$2" >"$work/token"; }
+sign() { "$policyctl" token sign --key "$source/tests/keys/$1.jwk" --claims "$2" --ttl 5m >"$work/token"; }
 sign idp '{"iss":"https://idp.acme.example","aud":"billing-api","sub":"u-vic","tenant":"acme","roles":["viewer"]}'
 run 0 "token" eval_ --token "$work/token" --audience billing-api -e read invoice:acme/1
 "$policyctl" eval --policy "$p" --token - -e read invoice:acme/1 <"$work/token" >"$work/out" 2>&1 ||

@@ -9,7 +9,7 @@ has "strict check" out "0 errors, 0 warnings"
 run 0 "tests" "$policyctl" test "$work/policies" --cover --min-cover 100
 has "tests" out ", 0 failed"
 has "coverage" out "(100%)"
-run 0 "luacheck" luacheck -q --no-color --no-cache "$work/policies"
+run 0 "luacheck" inside "$work/policies" luacheck -q --no-color --no-cache .
 
 # The same tests notice a broken policy: without the guard rail the invariant must fail.
 cat >"$work/policies/policies/guard.lua" <<'LUA'

@@ -8,7 +8,7 @@ run 0 "strict check" "$policyctl" check --strict "$dir"
 has "strict check" out "0 errors, 0 warnings"
 run 0 "tests" "$policyctl" test "$dir" --min-cover 100
 has "tests" out ", 0 failed"
-run 0 "luacheck" luacheck -q --no-color --no-cache --config "$dir/.luacheckrc" "$dir/policies" "$dir/tests" "$dir/schema.lua"
+run 0 "luacheck" inside "$dir" luacheck -q --no-color --no-cache .
 run 0 "name" grep -q '"name": "my-policy"' "$dir/bundle.json"
 run 0 "key is private" test "$(stat -c %a "$dir/demo.jwk")" = 600
 run 0 "keys" "$policyctl" key list

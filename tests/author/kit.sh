@@ -9,14 +9,19 @@ export XDG_CONFIG_HOME="$work/config" NO_COLOR=1
 unset POLICYCTL_CONTEXT
 failures=0
 
+# inside DIR COMMAND...: luacheck reads the patterns of its settings relative to where it runs.
+inside() {
+    (cd "$1" && shift && "$@")
+}
+
 # run CODE NAME COMMAND...: runs it, keeps its output in $work/out and $work/err, wants this exit code.
 run() {
     wanted=$1 name=$2
     shift 2
-    code=0
-    "$@" >"$work/out" 2>"$work/err" </dev/null || code=$?
-    if [ "$code" != "$wanted" ]; then
-        echo "FAIL $name: exit $code, wanted $wanted: $*"
+    got=0
+    "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
+    if [ "$got" != "$wanted" ]; then
+        echo "FAIL $name: exit $got, wanted $wanted: $*"
         sed 's/^/    /' "$work/out" "$work/err"
         failures=$((failures + 1))
     fi

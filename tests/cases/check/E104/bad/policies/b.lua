@@ -1,0 +1,6 @@
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+}
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+}

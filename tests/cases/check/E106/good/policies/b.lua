@@ -1,0 +1,4 @@
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+  when = function(sub) return has(sub.roles, "manager") end,
+}

@@ -1,0 +1,3 @@
+allow "b" {
+  action = "read", resource = "invoce", reason = "test",
+}

@@ -1,0 +1,3 @@
+allow "b" {
+  action = "raed", resource = "invoice", reason = "test",
+}

@@ -1,0 +1,9 @@
+claims {
+  id     = { from = "sub", type = "string", required = true },
+  tenant = { from = "tenant", type = "string" },
+  id_of_nobody = { from = "x", type = "string" },
+  roles  = { from = "roles", type = "set" },
+}
+roles { viewer = {}, manager = { "viewer" } }
+resource "invoice" { id = "{tenant}/{number}", actions = { "read" },
+  attrs = { owner = "string?", amount = "number?" } }

@@ -1,0 +1,4 @@
+limit = 5
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+}

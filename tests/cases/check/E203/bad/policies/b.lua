@@ -1,0 +1,5 @@
+local n = 0
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+  when = function() n = n + 1 return n < 3 end,
+}

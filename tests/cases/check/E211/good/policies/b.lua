@@ -1,0 +1,3 @@
+allow "b" {
+  action = "read", resource = "invoice", reason = "test",
+}

@@ -1,0 +1,11 @@
+claims {
+  id     = { from = "sub", type = "string", required = true },
+  tenant = { from = "tenant", type = "string" },
+  roles  = { from = "roles", type = "set" },
+}
+roles { viewer = {}, manager = { "viewer" } }
+resource "invoice" { id = "{tenant}/{number}", actions = { "read" },
+  attrs = { owner = "string?", amount = "number?" } }
+for i = 1, 2100 do
+  resource("t" .. i) { id = "{tenant}", actions = { "read" } }
+end
