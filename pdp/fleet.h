@@ -8,8 +8,9 @@
 
 #include "registry.h"
 
-#define FLEET_REPORTERS 16 /* processes that share one identity; the one silent longest gives way \
-                            */
+#define FLEET_REPORTERS                                                       \
+    16 /* processes that share one identity; the one silent longest gives way \
+        */
 
 /* Takes the report that came with a fetch at `now_ms` (Unix milliseconds). Errors: ENOMEM. */
 int fleet_report(struct client *client, const struct pep_fetch *fetch, int64_t now_ms);

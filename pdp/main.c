@@ -61,8 +61,6 @@ static int open_parts(struct server *s, struct pep_error *err)
     if (rc == 0)
         rc = publisher_open(&parts, &s->publisher, err);
     if (rc == 0)
-        rc = keyfiles_first_operator(s, err);
-    if (rc == 0)
         rc = limiter_new(&s->enrol_limiter);
     if (rc != 0)
         return pep_error_set(err, rc, "%s", pep_strerror(rc));
@@ -157,6 +155,9 @@ static int open_doors(struct server *s, struct doors *d, struct pep_error *err)
         rc = review_start(loop_wake, &d->loop, &s->review);
     if (rc == 0)
         rc = open_http(d, err);
+    /* Only now are the ports known to be ours, which the operator's file names. */
+    if (rc == 0)
+        rc = keyfiles_first_operator(s, err);
     if (rc == 0)
         rc = start_loop(d, err);
     return rc == 0 ? 0 : pep_error_set(err, rc, "%s", pep_strerror(rc));
@@ -220,6 +221,7 @@ int main(int argc, char **argv)
     if (rc == 0) {
         umask(077);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, like a full disk */
         log_set_level((enum log_level)s->config.log_level);
         d->loop.argc = argc;
         d->loop.argv = argv;

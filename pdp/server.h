@@ -27,8 +27,9 @@ struct health {
 };
 
 /* Where an operator's answer goes: its connection and its request. */
-#define ROUTE_SIZE 5 /* a routing id that libzmq made itself; ids that clients choose are refused \
-                      */
+#define ROUTE_SIZE                                                                 \
+    5 /* a routing id that libzmq made itself; ids that clients choose are refused \
+       */
 struct ticket {
     uint8_t route[ROUTE_SIZE];
     uint8_t nonce[PEP_NONCE_SIZE];

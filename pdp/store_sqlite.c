@@ -83,7 +83,8 @@ int store_fail(struct store *store, const char *doing, struct pep_error *err)
               : code == SQLITE_CORRUPT    ? PEP_EFORMAT
               : code == SQLITE_NOTADB     ? PEP_EFORMAT
                                           : PEP_EIO;
-    if (code == SQLITE_IOERR && sqlite3_system_errno(store->db) == ENOSPC)
+    int system = sqlite3_system_errno(store->db);
+    if (code == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT || system == EFBIG))
         ret = PEP_ELIMIT;
     if (ret == PEP_ELIMIT)
         return pep_error_set(err, ret, "%s: the disk is full; free some space and try again",
