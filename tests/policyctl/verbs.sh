@@ -80,8 +80,9 @@ offers "service enrol billing-api" --bundle --
 sort -u verbs >ran
 run 0 "each listed verb was run: $(comm -23 listed ran | tr '\n' ',')" test -z "$(comm -23 listed ran)"
 
+backspace=$(printf '\010') # mandoc prints bold letters twice
 # Each has a help, and the manual says the same about it.
-mandoc -T utf8 "$source/pdp/policyctl/policyctl.1" 2>/dev/null | sed "s/.$(printf '\\010')//g" >manual
+mandoc -T utf8 "$source/pdp/policyctl/policyctl.1" 2>/dev/null | sed "s/.$backspace//g" >manual
 while read -r verb; do
     # shellcheck disable=SC2086
     run 0 "$verb --help" "$policyctl" $verb --help
