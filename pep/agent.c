@@ -173,6 +173,7 @@ int pep_agent_start(struct pep *p, struct pep_error *err)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0)
         return pep_error_set(err, PEP_ENOMEM, "thread: %s", strerror(r));
+    pthread_setname_np(p->thread, "pep"); /* for whoever looks with top */
     p->running = true;
     return PEP_OK;
 }

@@ -209,18 +209,12 @@ static void tell(struct pep_client *c, const struct pep_sync_action *a)
 
 typedef void (*action_function)(struct pep_client *c, const struct pep_sync_action *a);
 static const action_function actions[] = {
-    [PEP_ACTION_FETCH] = send_fetch,
-    [PEP_ACTION_WANT] = send_want,
-    [PEP_ACTION_ACTIVATE] = activate,
-    [PEP_ACTION_STORE] = store,
-    [PEP_ACTION_SAVE] = save,
-    [PEP_ACTION_PROOF] = prove,
-    [PEP_ACTION_STATE] = set_state,
-    [PEP_ACTION_ROTATE] = rotate,
-    [PEP_ACTION_HANGUP] = hang_up,
-    [PEP_ACTION_RESUBSCRIBE] = resubscribe,
-    [PEP_ACTION_DONE] = done,
-    [PEP_ACTION_LOG] = tell,
+    [PEP_ACTION_FETCH] = send_fetch,  [PEP_ACTION_WANT] = send_want,
+    [PEP_ACTION_ACTIVATE] = activate, [PEP_ACTION_STORE] = store,
+    [PEP_ACTION_SAVE] = save,         [PEP_ACTION_PROOF] = prove,
+    [PEP_ACTION_STATE] = set_state,   [PEP_ACTION_ROTATE] = rotate,
+    [PEP_ACTION_HANGUP] = hang_up,    [PEP_ACTION_RESUBSCRIBE] = resubscribe,
+    [PEP_ACTION_DONE] = done,         [PEP_ACTION_LOG] = tell,
 };
 
 void pep_client_step(struct pep_client *c, const struct pep_sync_event *event)

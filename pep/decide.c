@@ -188,7 +188,8 @@ static void put_record(const struct call *c, const struct pep_asked *asked,
                        const struct pep_verdict *v, struct pep_record *record)
 {
     struct pep_events *events = c->p->events;
-    if (pep_handle_orphaned(c->p)) { /* nobody to deliver it */
+    /* Nobody to deliver it, or no place: then it is not even made. */
+    if (pep_handle_orphaned(c->p) || !pep_events_room(events)) {
         pep_events_drop(events, 1);
         return;
     }

@@ -12,12 +12,18 @@
 
 #define RINGS_MAX 4
 
+_Static_assert(PEP_EVENT_MAX <= 0xffff, "a size has 16 bits beside the cell's number");
+
 /* Cells are numbered from 0 for ever; cell i lies at i modulo `cells`. */
 struct ring {
     _Alignas(64) atomic_uint_fast64_t head; /* next to claim */
-    _Alignas(64) atomic_uint_fast64_t tail; /* next to take; written by the consumer */
-    _Alignas(64)
-        atomic_uint_fast64_t *ready; /* i + 1 once the record starting in cell i is whole */
+    /* The tail as some producer saw it last. It only rises, so an old one errs on the safe side; it
+     * spares producers the consumer's cache line until the ring looks full. */
+    atomic_uint_fast64_t tail_seen;
+    _Alignas(64) atomic_uint_fast64_t tail; /* next to take; written by the consumer ... */
+    uint64_t taken;                         /* ... now and then, from this */
+    /* For the record that starts in cell i, once it is whole: (i + 1) << 16 | its size. */
+    _Alignas(64) atomic_uint_fast64_t *ready;
     uint8_t *bytes;
     uint64_t cells; /* power of two */
 };
@@ -94,27 +100,35 @@ static void copy_out(const struct ring *r, uint64_t at, void *data, size_t size)
 
 static uint64_t cells_for(size_t size)
 {
-    return (sizeof(uint32_t) + size + PEP_EVENT_CELL - 1) / PEP_EVENT_CELL;
+    return (size + PEP_EVENT_CELL - 1) / PEP_EVENT_CELL;
+}
+
+/* True if `need` cells from `head` on are free. A stale head may lie behind the tail: that is no
+ * reason to say no, the exchange on the head will fail. */
+static bool has_room(struct ring *r, uint64_t head, uint64_t need)
+{
+    uint64_t tail = atomic_load_explicit(&r->tail_seen, memory_order_acquire);
+    if (head < tail || head + need - tail <= r->cells)
+        return true;
+    tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+    atomic_store_explicit(&r->tail_seen, tail, memory_order_release);
+    return head < tail || head + need - tail <= r->cells;
 }
 
 static enum pep_put ring_put(struct ring *r, struct pep_span record)
 {
     uint64_t need = cells_for(record.size);
     uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
-    uint64_t tail;
     do {
-        tail = atomic_load_explicit(&r->tail, memory_order_acquire);
-        /* A stale head may lie behind the tail; the exchange below then fails and loads it anew. */
-        if (head >= tail && head + need - tail > r->cells)
+        if (!has_room(r, head, need))
             return PEP_PUT_DROPPED;
     } while (!atomic_compare_exchange_weak_explicit(&r->head, &head, head + need,
                                                     memory_order_relaxed, memory_order_relaxed));
-    uint32_t size = (uint32_t)record.size;
-    copy_in(r, head * PEP_EVENT_CELL, &size, sizeof(size));
-    copy_in(r, head * PEP_EVENT_CELL + sizeof(size), record.data, record.size);
-    atomic_store_explicit(&r->ready[head & (r->cells - 1)], head + 1, memory_order_release);
+    copy_in(r, head * PEP_EVENT_CELL, record.data, record.size);
+    atomic_store_explicit(&r->ready[head & (r->cells - 1)], (head + 1) << 16 | record.size,
+                          memory_order_release);
     uint64_t half = r->cells / 2;
-    return head - tail < half && head + need - tail >= half ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
+    return head / half != (head + need) / half ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
 }
 
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record)
@@ -129,6 +143,16 @@ enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_sp
     return result;
 }
 
+bool pep_events_room(struct pep_events *e)
+{
+    for (unsigned i = 0; i < e->ring_count; i++) {
+        struct ring *r = &e->rings[i];
+        if (has_room(r, atomic_load_explicit(&r->head, memory_order_relaxed), 1))
+            return true;
+    }
+    return false;
+}
+
 void pep_events_drop(struct pep_events *e, uint64_t count)
 {
     atomic_fetch_add_explicit(&e->dropped, count, memory_order_relaxed);
@@ -136,13 +160,17 @@ void pep_events_drop(struct pep_events *e, uint64_t count)
 
 static size_t ring_take(struct ring *r, uint8_t *out)
 {
+    uint64_t at = r->taken;
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-    if (atomic_load_explicit(&r->ready[tail & (r->cells - 1)], memory_order_acquire) != tail + 1)
-        return 0;
-    uint32_t size;
-    copy_out(r, tail * PEP_EVENT_CELL, &size, sizeof(size));
-    copy_out(r, tail * PEP_EVENT_CELL + sizeof(size), out, size);
-    atomic_store_explicit(&r->tail, tail + cells_for(size), memory_order_release);
+    uint64_t ready = atomic_load_explicit(&r->ready[at & (r->cells - 1)], memory_order_acquire);
+    size_t size = ready >> 16 == at + 1 ? (size_t)(ready & 0xffff) : 0;
+    if (size > 0) {
+        copy_out(r, at * PEP_EVENT_CELL, out, size);
+        r->taken = at + cells_for(size);
+    }
+    /* Each time that the tail is written costs the producers a miss. */
+    if (r->taken != tail && (size == 0 || r->taken - tail >= r->cells / 8))
+        atomic_store_explicit(&r->tail, r->taken, memory_order_release);
     return size;
 }
 

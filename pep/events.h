@@ -34,10 +34,12 @@ void pep_events_free(struct pep_events *e);
 enum pep_put {
     PEP_PUT_DROPPED, /* no room, or larger than PEP_EVENT_MAX; counted */
     PEP_PUT_QUEUED,
-    PEP_PUT_CROWDED, /* queued, and the ring has just become half full: wake the consumer */
+    PEP_PUT_CROWDED, /* queued, and half a ring since the last time: wake the consumer */
 };
 /* From any thread. `stripe` spreads threads over the rings. */
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record);
+/* False if a record would be dropped now: spares making it. */
+bool pep_events_room(struct pep_events *e);
 /* Counts a record that could not even be made. */
 void pep_events_drop(struct pep_events *e, uint64_t count);
 /* The agent only: the next record into out[0..PEP_EVENT_MAX-1]; its size, or 0 when there is none.

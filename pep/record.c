@@ -86,46 +86,79 @@ static size_t sequence(const uint8_t *at, size_t left)
     return n <= left && pep_utf8_valid(pep_span_of(at, n)) ? n : 0;
 }
 
+/* One character that is not plain ASCII; returns how many bytes it was. */
+static size_t put_special(struct pep_buffer *out, const uint8_t *at, size_t left)
+{
+    uint8_t c = at[0];
+    size_t n = sequence(at, left);
+    if (n == 0) {
+        pep_put_bytes(out, "\\ufffd", 6);
+        return 1;
+    }
+    if (c < 0x20 || c == 0x7f) {
+        const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        pep_put_bytes(out, escape, sizeof(escape));
+        return 1;
+    }
+    if (c < 0x80)
+        pep_put_u8(out, '\\');
+    pep_put_bytes(out, at, n);
+    return n;
+}
+
 static void put_string(struct pep_buffer *out, struct pep_span s)
 {
     pep_put_u8(out, '"');
     for (size_t i = 0; i < s.size;) {
-        uint8_t c = s.data[i];
-        size_t n = sequence(s.data + i, s.size - i);
-        if (n == 0) {
-            pep_put_bytes(out, "\\ufffd", 6);
-            n = 1;
-        } else if (c < 0x20 || c == 0x7f) {
-            const char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-            pep_put_bytes(out, escape, sizeof(escape));
-        } else {
-            if (c == '"' || c == '\\')
-                pep_put_u8(out, '\\');
-            pep_put_bytes(out, s.data + i, n);
-        }
-        i += n;
+        size_t from = i;
+        while (i < s.size && s.data[i] >= 0x20 && s.data[i] < 0x7f && s.data[i] != '"' &&
+               s.data[i] != '\\')
+            i++;
+        pep_put_bytes(out, s.data + from, i - from);
+        if (i < s.size)
+            i += put_special(out, s.data + i, s.size - i);
     }
     pep_put_u8(out, '"');
 }
 
 static void put_member(struct pep_buffer *out, const char *name, struct pep_span text, bool present)
 {
-    pep_put_format(out, ",\"%s\":", name);
+    pep_put_chars(out, name);
     if (present)
         put_string(out, text);
     else
-        pep_put_bytes(out, "null", 4);
+        pep_put_chars(out, "null");
+}
+
+static void put_number(struct pep_buffer *out, const char *name, uint64_t value)
+{
+    pep_put_chars(out, name);
+    pep_put_decimal(out, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+/* `width` digits. */
+static char *digits(char *at, int value, int width)
+{
+    for (int i = width; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + width;
 }
 
 /* RFC 3339, UTC, milliseconds. */
 static void put_time(struct pep_buffer *out, int64_t wall_ms)
 {
     time_t seconds = (time_t)(wall_ms / 1000);
+    char text[] = "\"0000-00-00T00:00:00.000Z\"";
     struct tm t;
     if (gmtime_r(&seconds, &t) == NULL)
         memset(&t, 0, sizeof(t));
-    pep_put_format(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", t.tm_year + 1900, t.tm_mon + 1,
-                   t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(wall_ms % 1000));
+    const int parts[] = {t.tm_year + 1900, t.tm_mon + 1,         t.tm_mday, t.tm_hour, t.tm_min,
+                         t.tm_sec,         (int)(wall_ms % 1000)};
+    const int widths[] = {4, 2, 2, 2, 2, 2, 3};
+    char *at = text + 1;
+    for (size_t i = 0; i < 7; i++)
+        at = digits(at, parts[i], widths[i]) + 1;
+    pep_put_bytes(out, text, sizeof(text) - 1);
 }
 
 static void put_all(struct pep_buffer *out, const struct head *h, const char *service,
@@ -134,29 +167,30 @@ static void put_all(struct pep_buffer *out, const struct head *h, const char *se
     bool has[TEXTS];
     for (unsigned i = 0; i < TEXTS; i++)
         has[i] = (h->present >> i & 1) != 0;
-    pep_put_format(out, "{\"id\":\"%s\",\"time\":", h->id);
+    put_member(out, "{\"id\":", pep_span_string(h->id), true);
+    pep_put_chars(out, ",\"time\":");
     put_time(out, h->wall_ms);
-    put_member(out, "service", pep_span_string(service), service[0] != '\0');
-    put_member(out, "trace_id", pep_span_string(h->trace_id), h->trace_id[0] != '\0');
-    put_member(out, "request_id", texts[REQUEST_ID], has[REQUEST_ID]);
-    put_member(out, "subject", texts[SUBJECT], has[SUBJECT]);
-    put_member(out, "action", texts[ACTION], has[ACTION]);
-    put_member(out, "resource", texts[RESOURCE], has[RESOURCE]);
-    pep_put_format(out, ",\"outcome\":\"%s\",\"code\":\"%s\"",
-                   pep_outcome_name((pep_outcome)h->outcome), pep_code_name((pep_code)h->code));
-    put_member(out, "rule", texts[RULE], has[RULE]);
-    put_member(out, "reason", texts[REASON], has[REASON]);
-    pep_put_format(out, ",\"epoch\":%u,\"version\":%llu,\"age_ms\":%llu,\"eval_ns\":%llu", h->epoch,
-                   (unsigned long long)h->version, (unsigned long long)h->age_ms,
-                   (unsigned long long)h->eval_ns);
-    pep_put_format(out, ",\"reads\":");
+    put_member(out, ",\"service\":", pep_span_string(service), service[0] != '\0');
+    put_member(out, ",\"trace_id\":", pep_span_string(h->trace_id), h->trace_id[0] != '\0');
+    put_member(out, ",\"request_id\":", texts[REQUEST_ID], has[REQUEST_ID]);
+    put_member(out, ",\"subject\":", texts[SUBJECT], has[SUBJECT]);
+    put_member(out, ",\"action\":", texts[ACTION], has[ACTION]);
+    put_member(out, ",\"resource\":", texts[RESOURCE], has[RESOURCE]);
+    put_member(out, ",\"outcome\":", pep_span_string(pep_outcome_name((pep_outcome)h->outcome)),
+               true);
+    put_member(out, ",\"code\":", pep_span_string(pep_code_name((pep_code)h->code)), true);
+    put_member(out, ",\"rule\":", texts[RULE], has[RULE]);
+    put_member(out, ",\"reason\":", texts[REASON], has[REASON]);
+    put_number(out, ",\"epoch\":", h->epoch);
+    put_number(out, ",\"version\":", h->version);
+    put_number(out, ",\"age_ms\":", h->age_ms);
+    put_number(out, ",\"eval_ns\":", h->eval_ns);
+    pep_put_chars(out, ",\"reads\":");
     if (reads.size > 0)
         pep_put_span(out, reads);
     else
-        pep_put_format(out, h->reads_lost ? "null" : "{}");
-    if (h->reads_lost)
-        pep_put_format(out, ",\"reads_lost\":true");
-    pep_put_u8(out, '}');
+        pep_put_chars(out, h->reads_lost ? "null" : "{}");
+    pep_put_chars(out, h->reads_lost ? ",\"reads_lost\":true}" : "}");
 }
 
 int pep_record_write(struct pep_span packed, const char *service, struct pep_buffer *out)

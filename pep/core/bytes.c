@@ -1,5 +1,6 @@
 /* Spans, cursors, buffers, base64url and hex: see bytes.h. No table-driven or vectorised base64: a
- * token is decoded once and then cached, and 0.3 us beside a 20 us signature check does not count. */
+ * token is decoded once and then cached, and 0.3 us beside a 20 us signature check does not count.
+ */
 #include "bytes.h"
 
 #include "pep.h"
@@ -217,6 +218,24 @@ void pep_put_string(struct pep_buffer *b, struct pep_span s)
 void pep_put_text(struct pep_buffer *b, const char *text)
 {
     pep_put_string(b, pep_span_string(text));
+}
+
+void pep_put_chars(struct pep_buffer *b, const char *text)
+{
+    pep_put_bytes(b, text, strlen(text));
+}
+
+void pep_put_decimal(struct pep_buffer *b, int64_t v)
+{
+    char text[20], *at = text + sizeof(text);
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do {
+        *--at = (char)('0' + u % 10);
+        u /= 10;
+    } while (u > 0);
+    if (v < 0)
+        *--at = '-';
+    pep_put_bytes(b, at, (size_t)(text + sizeof(text) - at));
 }
 
 void pep_put_format(struct pep_buffer *b, const char *format, ...)

@@ -67,6 +67,9 @@ void pep_put_bytes(struct pep_buffer *b, const void *data, size_t size);
 void pep_put_span(struct pep_buffer *b, struct pep_span s);
 void pep_put_string(struct pep_buffer *b, struct pep_span s); /* 16-bit length first */
 void pep_put_text(struct pep_buffer *b, const char *text);    /* as pep_put_string */
+/* A number in decimal digits; and the characters of a text, without its NUL. */
+void pep_put_decimal(struct pep_buffer *b, int64_t v);
+void pep_put_chars(struct pep_buffer *b, const char *text);
 /* Formatted characters without length or NUL. */
 void pep_put_format(struct pep_buffer *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -325,19 +325,6 @@ void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size)
     pep_put_u8(out, '"');
 }
 
-static void put_integer(struct pep_buffer *out, long long i)
-{
-    char text[24], *at = text + sizeof(text);
-    unsigned long long u = i < 0 ? 0ULL - (unsigned long long)i : (unsigned long long)i;
-    do {
-        *--at = (char)('0' + u % 10);
-        u /= 10;
-    } while (u > 0);
-    if (i < 0)
-        *--at = '-';
-    pep_put_bytes(out, at, (size_t)(text + sizeof(text) - at));
-}
-
 /* By hand, because this is written for each decision record: jansson would allocate, and printf()
  * writes the host's decimal point. */
 static void put_number(struct pep_buffer *out, double d)
@@ -348,7 +335,7 @@ static void put_number(struct pep_buffer *out, double d)
         return;
     }
     if (d == floor(d) && fabs(d) < 9007199254740992.0) {
-        put_integer(out, (long long)d);
+        pep_put_decimal(out, (int64_t)d);
         return;
     }
     int n = snprintf(text, sizeof(text), "%.17g", d);
@@ -366,7 +353,7 @@ void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v)
         pep_put_bytes(out, v->u.boolean ? "true" : "false", v->u.boolean ? 4 : 5);
         break;
     case PEP_V_INT:
-        put_integer(out, (long long)v->u.integer);
+        pep_put_decimal(out, v->u.integer);
         break;
     case PEP_V_NUMBER:
         put_number(out, v->u.number);

@@ -27,7 +27,7 @@ static struct pep_events *queue(size_t capacity)
 static void records_come_out_as_they_went_in(void **unused)
 {
     (void)unused;
-    static const size_t sizes[] = {1, 507, 508, 509, 1020, 1021, 5000, PEP_EVENT_MAX};
+    static const size_t sizes[] = {1, 511, 512, 513, 1024, 1025, 5000, PEP_EVENT_MAX};
     struct pep_events *e = queue(1024);
     uint8_t *bytes = malloc(PEP_EVENT_MAX);
     assert_non_null(bytes);
@@ -59,9 +59,11 @@ static void a_full_queue_drops_and_counts_exactly(void **unused)
     assert_int_equal(queued, 256);
     assert_true(crowded >= 1);
     assert_int_equal(pep_events_dropped(e), 744);
+    assert_false(pep_events_room(e));
     for (unsigned i = 0; i < queued; i++)
         assert_int_equal(pep_events_take(e, taken), sizeof(i));
     assert_int_equal(pep_events_take(e, taken), 0);
+    assert_true(pep_events_room(e));
     unsigned again = 1;
     assert_int_equal(pep_events_put(e, 3, pep_span_of(&again, sizeof(again))), PEP_PUT_QUEUED);
     pep_events_free(e);
