@@ -208,7 +208,7 @@ static void self_check(struct pep_policy *policy, const struct pep_subject *nobo
 
 static int check_functions(struct pep_policy *policy, struct pep_diags *diags)
 {
-    struct pep_subject *nobody;
+    struct pep_subject *nobody = NULL;
     json_t *claims = json_object();
     struct pep_schema schema = policy->schema;
     policy->schema.claim_count = 0; /* required claims are not asked of nobody */
