@@ -391,6 +391,8 @@ static void note_outer(struct walk *w, uint32_t word, unsigned op)
         const char *key = constant(w->p, b_of(word));
         if (what == OUTER_ENV)
             use(w, PEP_USE_GLOBAL_SET, key == NULL ? "?" : key);
+        else if (what == OUTER_PARAM)
+            u = use(w, PEP_USE_WRITE, key);
     } else if (op == OP_GETTABUP) {
         const char *key = constant(w->p, c_of(word));
         if (what == OUTER_ENV)
@@ -450,6 +452,7 @@ static void note_instruction(struct walk *w, uint32_t word)
     case OP_SETTABLE:
     case OP_SETI:
     case OP_SETFIELD:
+        use_param(w, PEP_USE_WRITE, a_of(word), NULL);
         if (k_of(word) == 0)
             use_param(w, PEP_USE_ESCAPE, c_of(word), NULL);
         return;

@@ -27,6 +27,7 @@ enum pep_use_kind {
     PEP_USE_FIELD,       /* reads field `name` of parameter `param` of `function` */
     PEP_USE_DYNAMIC,     /* reads a field of it whose name is computed; or assigns the parameter */
     PEP_USE_ESCAPE,      /* hands the parameter on (to a function, a table, another variable) */
+    PEP_USE_WRITE,       /* assigns a field of it, which raises when it runs */
     PEP_USE_REQUIRE,     /* require "name"; `name` NULL: not a literal */
     PEP_USE_DATA,        /* data "name"; the same */
     PEP_USE_EQUAL,       /* `==` or `~=` of two fields of parameters: `name`, `param` and `other` */

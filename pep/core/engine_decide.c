@@ -101,6 +101,7 @@ static struct pep_slot *claim(struct pep_eval *e)
     /* texts compare byte for byte and numbers print alike, whatever locale the host has set */
     e->locale = uselocale(e->policy->locale);
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    pep_fill_begin(slot, e->subject);
     return slot;
 }
 
@@ -141,11 +142,8 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
     if (slot == NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
         return PEP_APPLIES_FAULT;
     lua_State *L = slot->L;
-    lua_rawgeti(L, 1, (lua_Integer)rule->function);
-    for (int i = 0; i < PEP_OBJECTS; i++)
-        lua_pushlightuserdata(L, &slot->objects[i]);
     e->verdict->effort.calls++;
-    int status = pep_slot_pcall(slot, PEP_OBJECTS, 1);
+    int status = pep_fill_call(slot, rule);
     if (status != LUA_OK || slot->exhausted != PEP_EXHAUSTED_NOT) {
         note_error(e, rule, status);
         return PEP_APPLIES_FAULT;
@@ -293,6 +291,8 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     if (slot->broken) { /* its state is gone; what follows cannot be run in it */
         pep_slot_rebuild(slot);
         slot->eval = e;
+        if (!slot->broken)
+            pep_fill_begin(slot, e->subject);
     }
     int64_t steps = slot->steps;
     size_t limit = slot->arena.limit;
@@ -302,6 +302,8 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     if (slot->broken) {
         pep_slot_rebuild(slot);
         slot->eval = e;
+        if (!slot->broken)
+            pep_fill_begin(slot, e->subject);
         limit = slot->arena.used + PEP_BUDGET_MEMORY;
         pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
     }

@@ -200,6 +200,10 @@ struct pep_ids {
     const uint32_t *ids;
     uint32_t count;
 };
+struct pep_read {
+    uint8_t object; /* enum pep_object */
+    uint32_t name;
+};
 struct pep_rule {
     /* what a decision reads */
     struct pep_ids roles, scopes, clients, issuers, same;
@@ -221,6 +225,9 @@ struct pep_rule {
     double max_age; /* of the first step-up; negative: none */
     struct pep_strings action_texts, resource_texts, role_texts, scope_texts, client_texts,
         issuer_texts, same_texts, reads;
+    const struct pep_read *fills; /* what to put into the plain tables before a call */
+    uint32_t fill_count;
+    bool plain;        /* reads its parameters by constant names and does nothing else with them */
     uint8_t reads_any; /* bits by object: handed on, or read by computed names */
 };
 
@@ -277,6 +284,13 @@ struct pep_arena {
 };
 
 enum pep_exhausted { PEP_EXHAUSTED_NOT, PEP_EXHAUSTED_STEPS, PEP_EXHAUSTED_MEMORY };
+/* In each state's registry, by number; luaL_ref counts from below. */
+enum {
+    PEP_KEY_FUNCTIONS = 100000, /* of rules, by number */
+    PEP_KEY_NAMES,              /* attribute names, by id + 1 */
+    PEP_KEY_MODULES,            /* while loading */
+    PEP_KEY_TABLES,             /* three of them: engine_fill.c */
+};
 enum pep_object { PEP_OBJECT_SUB, PEP_OBJECT_RES, PEP_OBJECT_CTX, PEP_OBJECTS };
 
 struct pep_loader;
@@ -295,11 +309,15 @@ struct pep_slot {
     struct pep_loader *loader;     /* while loading */
     int64_t steps;                 /* left */
     enum pep_exhausted exhausted;  /* sticky until the decision ends */
+    int base;                      /* stack entries that stay */
     unsigned sorting;              /* comparators inside each other */
     char objects[PEP_OBJECTS];     /* their addresses are sub, res and ctx */
     struct pep_pointer_name *by_pointer;
     uint32_t pointer_mask;
-    size_t collected; /* arena.allocated at the last step of the collector */
+    size_t collected;              /* arena.allocated at the last step of the collector */
+    uint64_t subject;              /* whose fields the plain table of `sub` holds */
+    uint32_t turn[PEP_OBJECTS];    /* counts the decisions; fields of an older one are stale */
+    uint32_t *filled[PEP_OBJECTS]; /* by name: the turn of its field */
     jmp_buf panic;
     struct pep_arena arena;
 };
@@ -372,6 +390,14 @@ void pep_push_value(lua_State *L, const struct pep_value *v);
  * False for the language's own tables and functions. */
 bool pep_get_value(lua_State *L, int index, struct pep_value *ret);
 bool pep_slot_intern(struct pep_slot *slot); /* inside a protected call: names to pointers */
+
+/* engine_fill.c: plain tables for functions that only read constant names */
+bool pep_fill_open(struct pep_slot *slot); /* inside a protected call, after pep_slot_intern() */
+void pep_fill_begin(struct pep_slot *slot, const struct pep_subject *subject);
+void pep_fill_push(struct pep_slot *slot); /* what stays on the stack for the life of the state */
+/* Calls the rule's function with its three arguments, protected. A Lua status; the result, or the
+ * error, is on top of the stack. */
+int pep_fill_call(struct pep_slot *slot, const struct pep_rule *rule);
 
 /* engine_words.c, engine_text.c, engine_numbers.c: what policies may call. The environment table is
  * pushed by the first; the others add to the one on top of the stack. */
@@ -458,6 +484,7 @@ int pep_reads_build(struct pep_policy *policy); /* per bucket, once the index st
 /* engine_subject.c */
 struct pep_subject {
     const struct pep_policy *policy;
+    uint64_t serial; /* no other subject of the process has it */
     struct pep_pool pool;
     const uint32_t *names; /* ids; PEP_NONE for names that no rule mentions */
     const struct pep_span *texts;

@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_FUNCTIONS 1000 /* in the registry; luaL_ref is not used */
-#define KEY_MODULES   1001
-
 int pep_load_line(lua_State *L)
 {
     lua_Debug ar;
@@ -57,7 +54,7 @@ static int word_require(lua_State *L)
     if (s == NULL)
         return luaL_error(L, "require: there is no module `%s` in lib/", name);
     size_t i = (size_t)(s - slot->policy->sources);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_MODULES);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
     if (ld->module_state[i] == 2) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
         return 1;
@@ -91,9 +88,9 @@ static int set_up(lua_State *L)
     lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     pep_object_open(L);
     lua_newtable(L);
-    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+    lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_FUNCTIONS);
     lua_newtable(L);
-    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_MODULES);
+    lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
     return 0;
 }
 
@@ -107,11 +104,11 @@ static int run_source(lua_State *L)
 static int finish(lua_State *L)
 {
     struct pep_slot *slot = pep_slot_of(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, PEP_KEY_FUNCTIONS);
     pep_freeze_functions(L, -1);
     lua_newtable(L);
-    lua_rawseti(L, LUA_REGISTRYINDEX, KEY_MODULES);
-    if (!pep_slot_intern(slot))
+    lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
+    if (!pep_slot_intern(slot) || !pep_fill_open(slot))
         return luaL_error(L, "no memory");
     lua_settop(L, 0);
     lua_gc(L, LUA_GCCOLLECT);
@@ -120,7 +117,7 @@ static int finish(lua_State *L)
 
 void pep_push_functions(lua_State *L)
 {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_FUNCTIONS);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, PEP_KEY_FUNCTIONS);
 }
 
 static int refuse(struct pep_slot *slot, struct pep_loader *ld, int status, const char *file,
@@ -181,8 +178,7 @@ done:
     slot->loader = NULL;
     if (rc != PEP_OK)
         return pep_error_set(err, rc, "the policy files do not load");
-    lua_settop(slot->L, 0);
-    pep_push_functions(slot->L);
+    pep_fill_push(slot);
     slot->collected = slot->arena.allocated;
     return PEP_OK;
 }

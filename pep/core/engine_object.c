@@ -58,7 +58,7 @@ bool pep_slot_intern(struct pep_slot *slot)
         slot->by_pointer[i].key = key;
         slot->by_pointer[i].id = id;
     }
-    lua_setfield(L, LUA_REGISTRYINDEX, "pep.names");
+    lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_NAMES);
     return true;
 }
 

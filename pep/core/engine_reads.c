@@ -79,12 +79,44 @@ static const char *const *texts_of(struct pep_policy *policy, const struct set *
     return texts;
 }
 
+/* Whether the function only reads constant fields of its parameters; and which. */
+static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
+                       const struct pep_chunk *chunk)
+{
+    size_t count;
+    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    struct pep_read *fills = pep_pool_get(&policy->pool, (count + 1) * sizeof(*fills));
+    bool plain = !policy->author && !pep_chunk_function(chunk, 0)->variadic;
+    if (fills == NULL)
+        return false;
+    for (size_t i = 0; plain && i < count; i++) {
+        const struct pep_use *u = &uses[i];
+        bool ours = u->function == 0 && u->param < PEP_OBJECTS;
+        if (ours && u->kind == PEP_USE_FIELD) {
+            struct pep_read r = {
+                u->param, pep_names_add(&policy->names, &policy->pool, pep_span_string(u->name))};
+            uint32_t k = 0;
+            while (k < rule->fill_count && (fills[k].object != r.object || fills[k].name != r.name))
+                k++;
+            if (r.name == PEP_NONE)
+                return false;
+            if (k == rule->fill_count)
+                fills[rule->fill_count++] = r;
+        }
+        plain = !ours || (u->kind != PEP_USE_DYNAMIC && u->kind != PEP_USE_ESCAPE &&
+                          u->kind != PEP_USE_WRITE);
+    }
+    rule->fills = fills;
+    rule->plain = plain;
+    return true;
+}
+
 int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struct pep_chunk *chunk)
 {
     size_t count;
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
     struct set s = {NULL, 0, NULL, 0};
-    bool ok = true;
+    bool ok = note_fills(policy, rule, chunk);
     for (size_t i = 0; ok && i < count; i++) {
         const struct pep_use *u = &uses[i];
         if (u->function != 0 || u->param >= PEP_OBJECTS)

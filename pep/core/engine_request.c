@@ -109,7 +109,7 @@ static bool fits(const struct pep_value *v, enum pep_shape shape)
 /* Where an attribute goes, and what may not be passed there. */
 struct place {
     struct pep_fields *fields;
-    const char *word;            /* "res" or "ctx" */
+    const char *word;                     /* "res" or "ctx" */
     const struct pep_resource_type *type; /* of resource attributes; NULL for the context */
 };
 

@@ -12,6 +12,10 @@
 
 #include <string.h>
 
+#define SEEN_HIGH    0x80u
+#define SEEN_CONTROL 1u
+#define SEEN_PERCENT 2u
+
 bool pep_type_name_valid(struct pep_span name)
 {
     if (name.size == 0 || name.size > 63 || name.data[0] < 'a' || name.data[0] > 'z')
@@ -58,14 +62,6 @@ static bool has_control(struct pep_span s)
     return false;
 }
 
-static bool is_ascii(struct pep_span s)
-{
-    uint8_t all = 0;
-    for (size_t i = 0; i < s.size; i++)
-        all |= s.data[i];
-    return all < 0x80;
-}
-
 static char *encode(char *out, struct pep_span s)
 {
     for (size_t i = 0; i < s.size; i++) {
@@ -100,36 +96,57 @@ static bool decode_all(struct pep_resource_name *r)
     return true;
 }
 
+/* The segments of the id; what they contain in *ret_seen. One pass: this runs for each decision. */
+static const char *split_id(const char *at, const char *end, struct pep_resource_name *r,
+                            unsigned *ret_seen)
+{
+    unsigned high = 0, control = 0, percent = 0;
+    const char *from = at;
+    r->segment_count = 0;
+    for (;; at++) {
+        unsigned char c = at == end ? '/' : (unsigned char)*at;
+        high |= c;
+        control |= c < 0x20 || c == 0x7f;
+        percent |= c == '%';
+        if (c != '/')
+            continue;
+        if (at == from)
+            return "the resource has an empty segment";
+        if (r->segment_count == PEP_SEGMENTS_MAX)
+            return "the resource has more than 32 segments";
+        r->segments[r->segment_count++] =
+            (struct pep_span){(const uint8_t *)from, (size_t)(at - from)};
+        from = at + 1;
+        if (at == end)
+            break;
+    }
+    *ret_seen =
+        (high & SEEN_HIGH) | (control != 0 ? SEEN_CONTROL : 0) | (percent != 0 ? SEEN_PERCENT : 0);
+    return NULL;
+}
+
 const char *pep_resource_parse(const char *text, struct pep_resource_name *ret)
 {
     size_t size = text == NULL ? 0 : strnlen(text, PEP_RESOURCE_MAX + 1);
+    unsigned seen;
     if (size == 0)
         return "the resource is empty";
     if (size > PEP_RESOURCE_MAX)
         return "the resource is longer than 1024 bytes";
-    struct pep_span whole = pep_span_of(text, size);
-    const char *colon = memchr(text, ':', size);
-    if (colon == NULL || !pep_type_name_valid(pep_span_of(text, (size_t)(colon - text))))
+    const char *colon = memchr(text, ':', size), *end = text + size;
+    struct pep_span type = {(const uint8_t *)text, colon == NULL ? 0 : (size_t)(colon - text)};
+    if (!pep_type_name_valid(type))
         return "the resource must look like type:id, with a type of [a-z][a-z0-9_.-]*";
-    if (has_control(whole) || (!is_ascii(whole) && !pep_utf8_valid(whole)))
+    const char *wrong = split_id(colon + 1, end, ret, &seen);
+    if (wrong != NULL)
+        return wrong;
+    struct pep_span id = {(const uint8_t *)colon + 1, (size_t)(end - colon) - 1};
+    if ((seen & SEEN_CONTROL) != 0 ||
+        ((seen & SEEN_HIGH) != 0 && (has_control(id) || !pep_utf8_valid(id))))
         return "the resource is not UTF-8 without control characters";
-    ret->type = pep_span_of(text, (size_t)(colon - text));
-    ret->segment_count = 0;
-    const char *at = colon + 1, *end = text + size;
-    ret->id = pep_span_of(at, (size_t)(end - at));
-    for (;;) {
-        const char *slash = memchr(at, '/', (size_t)(end - at));
-        const char *stop = slash == NULL ? end : slash;
-        if (stop == at)
-            return "the resource has an empty segment";
-        if (ret->segment_count == PEP_SEGMENTS_MAX)
-            return "the resource has more than 32 segments";
-        ret->segments[ret->segment_count++] = pep_span_of(at, (size_t)(stop - at));
-        if (slash == NULL)
-            break;
-        at = slash + 1;
-    }
-    if (memchr(colon, '%', (size_t)(end - colon)) != NULL && !decode_all(ret))
+    ret->type = type;
+    ret->id = id;
+    if ((seen & SEEN_PERCENT) != 0 && !decode_all(ret))
         return "the resource has a % that is not %2F, %3A, %2A or %25";
     return NULL;
 }

@@ -285,7 +285,7 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
 
 void pep_slot_end(struct pep_slot *slot)
 {
-    lua_settop(slot->L, 1); /* the table of functions */
+    lua_settop(slot->L, slot->base);
     if (slot->arena.allocated - slot->collected < COLLECT_AFTER)
         return;
     slot->collected = slot->arena.allocated;
@@ -322,6 +322,11 @@ void pep_slot_close(struct pep_slot *slot)
     arena_free(&slot->arena);
     free(slot->by_pointer);
     slot->by_pointer = NULL;
+    for (int i = 0; i < PEP_OBJECTS; i++) {
+        free(slot->filled[i]);
+        slot->filled[i] = NULL;
+    }
+    slot->base = 0;
     slot->L = NULL;
     slot->collected = 0;
 }

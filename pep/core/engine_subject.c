@@ -473,7 +473,9 @@ static int build_subject(const struct pep_policy *policy, const json_t *claims,
     *b = (struct build){.policy = policy, .s = s, .claims = claims, .err = b->err};
     if (s == NULL)
         return no_memory(b);
+    static atomic_uint_fast64_t serials;
     s->policy = policy;
+    s->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
     size_t wanted = policy->schema.claim_count + 8 + json_object_size(claims);
     b->capacity = wanted > CLAIMS_MAX ? CLAIMS_MAX : (uint32_t)wanted;
     b->names = pep_pool_get(&s->pool, b->capacity * sizeof(*b->names));

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #define BYTES_PER_STEP 16
-#define FORMAT_ITEM    512 /* one number, formatted: %.99f of the largest double has 410 characters \
-                            */
+#define FORMAT_ITEM                                                              \
+    512 /* one number, formatted: %.99f of the largest double has 410 characters \
+         */
 
 static void charge_bytes(lua_State *L, size_t n)
 {
