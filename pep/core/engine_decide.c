@@ -101,7 +101,7 @@ static struct pep_slot *claim(struct pep_eval *e)
     /* texts compare byte for byte and numbers print alike, whatever locale the host has set */
     e->locale = uselocale(e->policy->locale);
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
-    pep_fill_begin(slot, e->subject);
+    pep_plain_begin(slot, e->subject);
     return slot;
 }
 
@@ -143,7 +143,7 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
         return PEP_APPLIES_FAULT;
     lua_State *L = slot->L;
     e->verdict->effort.calls++;
-    int status = pep_fill_call(slot, rule);
+    int status = pep_plain_call(slot, rule);
     if (status != LUA_OK || slot->exhausted != PEP_EXHAUSTED_NOT) {
         note_error(e, rule, status);
         return PEP_APPLIES_FAULT;
@@ -292,7 +292,7 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
         pep_slot_rebuild(slot);
         slot->eval = e;
         if (!slot->broken)
-            pep_fill_begin(slot, e->subject);
+            pep_plain_begin(slot, e->subject);
     }
     int64_t steps = slot->steps;
     size_t limit = slot->arena.limit;
@@ -303,7 +303,7 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
         pep_slot_rebuild(slot);
         slot->eval = e;
         if (!slot->broken)
-            pep_fill_begin(slot, e->subject);
+            pep_plain_begin(slot, e->subject);
         limit = slot->arena.used + PEP_BUDGET_MEMORY;
         pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
     }

@@ -289,7 +289,7 @@ enum {
     PEP_KEY_FUNCTIONS = 100000, /* of rules, by number */
     PEP_KEY_NAMES,              /* attribute names, by id + 1 */
     PEP_KEY_MODULES,            /* while loading */
-    PEP_KEY_TABLES,             /* three of them: engine_fill.c */
+    PEP_KEY_TABLES,             /* three of them: engine_plain.c */
 };
 enum pep_object { PEP_OBJECT_SUB, PEP_OBJECT_RES, PEP_OBJECT_CTX, PEP_OBJECTS };
 
@@ -391,13 +391,13 @@ void pep_push_value(lua_State *L, const struct pep_value *v);
 bool pep_get_value(lua_State *L, int index, struct pep_value *ret);
 bool pep_slot_intern(struct pep_slot *slot); /* inside a protected call: names to pointers */
 
-/* engine_fill.c: plain tables for functions that only read constant names */
-bool pep_fill_open(struct pep_slot *slot); /* inside a protected call, after pep_slot_intern() */
-void pep_fill_begin(struct pep_slot *slot, const struct pep_subject *subject);
-void pep_fill_push(struct pep_slot *slot); /* what stays on the stack for the life of the state */
+/* engine_plain.c: plain tables for functions that only read constant names */
+bool pep_plain_open(struct pep_slot *slot); /* inside a protected call, after pep_slot_intern() */
+void pep_plain_begin(struct pep_slot *slot, const struct pep_subject *subject);
+void pep_plain_push(struct pep_slot *slot); /* what stays on the stack for the life of the state */
 /* Calls the rule's function with its three arguments, protected. A Lua status; the result, or the
  * error, is on top of the stack. */
-int pep_fill_call(struct pep_slot *slot, const struct pep_rule *rule);
+int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule);
 
 /* engine_words.c, engine_text.c, engine_numbers.c: what policies may call. The environment table is
  * pushed by the first; the others add to the one on top of the stack. */

@@ -108,7 +108,7 @@ static int finish(lua_State *L)
     pep_freeze_functions(L, -1);
     lua_newtable(L);
     lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
-    if (!pep_slot_intern(slot) || !pep_fill_open(slot))
+    if (!pep_slot_intern(slot) || !pep_plain_open(slot))
         return luaL_error(L, "no memory");
     lua_settop(L, 0);
     lua_gc(L, LUA_GCCOLLECT);
@@ -178,7 +178,7 @@ done:
     slot->loader = NULL;
     if (rc != PEP_OK)
         return pep_error_set(err, rc, "the policy files do not load");
-    pep_fill_push(slot);
+    pep_plain_push(slot);
     slot->collected = slot->arena.allocated;
     return PEP_OK;
 }

@@ -17,7 +17,7 @@
 #define AT_NAMES     2
 #define AT_TABLES    3
 
-bool pep_fill_open(struct pep_slot *slot)
+bool pep_plain_open(struct pep_slot *slot)
 {
     lua_State *L = slot->L;
     size_t n = slot->names->count;
@@ -43,7 +43,7 @@ static void next_turn(struct pep_slot *slot, enum pep_object object)
     slot->turn[object] = 1;
 }
 
-void pep_fill_begin(struct pep_slot *slot, const struct pep_subject *subject)
+void pep_plain_begin(struct pep_slot *slot, const struct pep_subject *subject)
 {
     next_turn(slot, PEP_OBJECT_RES);
     next_turn(slot, PEP_OBJECT_CTX);
@@ -74,7 +74,7 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
     return true;
 }
 
-int pep_fill_call(struct pep_slot *slot, const struct pep_rule *rule)
+int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule)
 {
     lua_State *L = slot->L;
     if (_setjmp(slot->panic) != 0)
@@ -90,7 +90,7 @@ int pep_fill_call(struct pep_slot *slot, const struct pep_rule *rule)
     return lua_pcall(L, PEP_OBJECTS, 1, 0);
 }
 
-void pep_fill_push(struct pep_slot *slot)
+void pep_plain_push(struct pep_slot *slot)
 {
     lua_State *L = slot->L;
     lua_settop(L, 0);
