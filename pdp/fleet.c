@@ -16,31 +16,42 @@ struct report {
     char reason[PEP_REASON_TEXT + 1];
     char library[32];
 };
-struct fleet_reports {
-    struct report items[FLEET_REPORTERS];
+struct fleet_reports { /* most clients have one process: grown one by one */
     size_t count;
+    struct report items[];
 };
 
-/* The reporter's own slot, a free one, or the one silent longest. */
-static struct report *slot_for(struct fleet_reports *all, const uint8_t *reporter)
+/* The reporter's own slot, or the one silent longest among as many as there may be, or NULL. */
+static struct report *find_slot(struct fleet_reports *all, const uint8_t *reporter)
 {
-    struct report *oldest = &all->items[0];
-    for (size_t i = 0; i < all->count; i++) {
-        if (memcmp(all->items[i].reporter, reporter, PEP_REPORTER_SIZE) == 0)
-            return &all->items[i];
-        if (all->items[i].seen_ms < oldest->seen_ms)
-            oldest = &all->items[i];
+    struct report *oldest = NULL;
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        struct report *r = &all->items[i];
+        if (memcmp(r->reporter, reporter, PEP_REPORTER_SIZE) == 0)
+            return r;
+        if (oldest == NULL || r->seen_ms < oldest->seen_ms)
+            oldest = r;
     }
-    return all->count < FLEET_REPORTERS ? &all->items[all->count++] : oldest;
+    return all != NULL && all->count == FLEET_REPORTERS ? oldest : NULL;
+}
+
+static struct report *new_slot(struct client *client)
+{
+    size_t count = client->reports == NULL ? 0 : client->reports->count;
+    struct fleet_reports *all =
+        realloc(client->reports, sizeof(*all) + (count + 1) * sizeof(all->items[0]));
+    if (all == NULL)
+        return NULL;
+    all->count = count + 1;
+    client->reports = all;
+    return &all->items[count];
 }
 
 int fleet_report(struct client *client, const struct pep_fetch *f, int64_t now_ms)
 {
-    if (client->reports == NULL)
-        client->reports = calloc(1, sizeof(*client->reports));
-    if (client->reports == NULL)
+    struct report *r = find_slot(client->reports, f->reporter);
+    if (r == NULL && (r = new_slot(client)) == NULL)
         return PEP_ENOMEM;
-    struct report *r = slot_for(client->reports, f->reporter);
     memcpy(r->reporter, f->reporter, sizeof(r->reporter));
     r->seen_ms = now_ms;
     r->have = f->have;

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -191,6 +192,17 @@ static void close_doors(struct server *s, struct doors *d)
     zmq_ctx_term(d->loop.context);
 }
 
+/* Each client takes two descriptors: as many as we may have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        log_debug("descriptors: at most %llu", (unsigned long long)limit.rlim_cur);
+}
+
 static int serve(struct server *s, struct doors *d, struct pep_error *err)
 {
     int rc = open_store(s, err);
@@ -223,6 +235,7 @@ int main(int argc, char **argv)
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, like a full disk */
         log_set_level((enum log_level)s->config.log_level);
+        raise_descriptors();
         d->loop.argc = argc;
         d->loop.argv = argv;
         rc = serve(s, d, &err) == 0 ? 0 : EXIT_FAILED;

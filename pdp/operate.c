@@ -79,6 +79,7 @@ int operate_refuse(struct operation *o, const char *code, const char *help, cons
     va_start(ap, format);
     vsnprintf(message, sizeof(message), format, ap);
     va_end(ap);
+    pep_buffer_free(&o->out);
     json_decref(o->answer);
     o->answer = operate_refusal(code, message, help);
     return PEP_EDENIED;

@@ -227,8 +227,13 @@ void operate_push_reviewed(struct server *s, struct review_job *job)
 {
     struct refusal r = {"refused", "", ""};
     const struct pep_manifest *m = job->bundle == NULL ? NULL : pep_bundle_manifest(job->bundle);
+    const struct operator* op = registry_operator(s->registry, job->ticket.actor);
     int rc = PEP_EDENIED;
-    if (m == NULL) {
+    if (op == NULL || !op->active) {
+        r.code = "not_authorised";
+        snprintf(r.message, sizeof(r.message), "%s was revoked while this was checked",
+                 job->ticket.actor);
+    } else if (m == NULL) {
         from_review(job, &r);
     } else if (job->root_version != roots_version(s->roots)) {
         r.help = "push again";

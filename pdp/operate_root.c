@@ -64,6 +64,19 @@ static int refuse_root(struct operation *o, int rc, const struct pep_error *err)
     return operate_refuse(o, "refused", "", "%s", pep_error_text(err));
 }
 
+/* A root that drops a key takes back what that key signed: clients will refuse those heads. */
+static void warn_of_orphans(const struct server *s, int64_t now)
+{
+    for (struct topic *t = publisher_first(s->publisher); t != NULL; t = topic_next(t)) {
+        struct pep_manifest *m = NULL;
+        struct pep_error err = PEP_ERROR_INIT;
+        if (pep_manifest_open(topic_manifest(t), roots_newest(s->roots), now, &m, &err) != 0)
+            log_warning("root: the head of %s is not valid any more (%s); push a new version",
+                        topic_name(t), pep_error_text(&err));
+        pep_manifest_free(m);
+    }
+}
+
 int operate_root_upload(struct operation *o)
 {
     struct server *s = o->server;
@@ -93,6 +106,7 @@ int operate_root_upload(struct operation *o)
     metrics_set(&s->metrics, METRIC_ROOT, version);
     atomic_store(&s->health.root, true);
     log_info("root: version %u uploaded by %s", version, o->op->name);
+    warn_of_orphans(s, o->now_ms / 1000);
     return operate_set(o, "version", json_integer(version));
 }
 

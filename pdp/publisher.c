@@ -280,8 +280,7 @@ static int fill_answer(struct publisher *p, struct topic *t, const struct pep_fe
     a->issued_at = now_ms > t->issued_at ? now_ms : t->issued_at;
     t->issued_at = a->issued_at;
     a->head = t->newest->head;
-    bool same = (fetch->flags & PEP_FETCH_REPORT_ONLY) != 0 || same_head(&a->head, &fetch->have);
-    a->kind = same ? PEP_ANSWER_SAME : PEP_ANSWER_VERSION;
+    a->kind = same_head(&a->head, &fetch->have) ? PEP_ANSWER_SAME : PEP_ANSWER_VERSION;
     return rc;
 }
 
@@ -292,7 +291,7 @@ int publisher_answer(struct publisher *p, struct topic *t, const struct pep_fetc
     int rc = fill_answer(p, t, fetch, now_ms, &a);
     if (rc != 0)
         return rc;
-    bool full = a.kind == PEP_ANSWER_VERSION;
+    bool full = a.kind == PEP_ANSWER_VERSION && (fetch->flags & PEP_FETCH_REPORT_ONLY) == 0;
     bool *chosen = calloc(full ? t->newest->count + 1 : 1, sizeof(*chosen));
     if (chosen == NULL)
         return PEP_ENOMEM;

@@ -81,7 +81,7 @@ struct pep_notice {
 };
 
 /* ---- FETCH ---- */
-enum pep_fetch_flags { PEP_FETCH_REPORT_ONLY = 1 /* just listen, answer SAME */ };
+enum pep_fetch_flags { PEP_FETCH_REPORT_ONLY = 1 /* a report: the answer brings no content */ };
 struct pep_fetch {
     uint8_t nonce[PEP_NONCE_SIZE];
     uint8_t reporter[PEP_REPORTER_SIZE]; /* random per process */

@@ -208,18 +208,15 @@ void kit_read_operator(struct daemon *d)
 
 /* ---- HTTP ---- */
 
-int kit_get(const struct daemon *d, const char *path, char **ret_body)
+int kit_http(const struct daemon *d, const char *request, char **ret_answer)
 {
-    char request[256];
     char *answer = calloc(1, 128 * 1024);
     size_t size = 0;
     ssize_t n;
     int status = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(d->base + HTTP))};
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *ret_body = answer;
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-             path);
+    *ret_answer = answer;
     if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
         write(fd, request, strlen(request)) == (ssize_t)strlen(request)) {
         while (size < 128 * 1024 - 1 && (n = read(fd, answer + size, 128 * 1024 - 1 - size)) > 0)
@@ -229,6 +226,14 @@ int kit_get(const struct daemon *d, const char *path, char **ret_body)
     }
     close(fd);
     return status;
+}
+
+int kit_get(const struct daemon *d, const char *path, char **ret_body)
+{
+    char request[256];
+    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+             path);
+    return kit_http(d, request, ret_body);
 }
 
 long kit_metric(const struct daemon *d, const char *name)

@@ -49,6 +49,8 @@ void kit_free(struct daemon *d);
 void kit_read_operator(struct daemon *d);
 /* The whole log so far; freed by the caller. */
 char *kit_log(const struct daemon *d);
+/* The status that these bytes are answered with; 0: none. The answer is freed by the caller. */
+int kit_http(const struct daemon *d, const char *request, char **ret_answer);
 /* Status and body of GET `path`; the body is freed by the caller. 0: no answer. */
 int kit_get(const struct daemon *d, const char *path, char **ret_body);
 /* The value of a line of /metrics. */

@@ -1,6 +1,7 @@
 /* How pdpd starts, refuses to start, and stops. */
 #include "pdpd_kit.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -175,6 +176,55 @@ static void port_in_use_is_named(void **state)
     kit_free(&other);
 }
 
+static void http_takes_plain_reads_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        int status;
+    } cases[] = {
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200},
+        {"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400},
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n", 400},
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\nConnection: "
+         "close\r\n\r\n",
+         400},
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: "
+         "0\r\nConnection: close\r\n\r\n",
+         400},
+        {"DELETE /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 501},
+    };
+    struct daemon d = kit_daemon();
+    kit_up(&d);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *answer = NULL;
+        assert_int_equal(kit_http(&d, cases[i].request, &answer), cases[i].status);
+        free(answer);
+    }
+    assert_int_equal(kit_stop(&d), 0);
+    kit_free(&d);
+}
+
+static void settings_are_read_again_on_hangup(void **state)
+{
+    (void)state;
+    struct daemon d = kit_daemon();
+    kit_up(&d);
+    assert_int_equal(kill(d.pid, SIGHUP), 0);
+    for (int i = 0; i < 300; i++) {
+        char *log = kit_log(&d);
+        bool done = strstr(log, "reload: settings read again") != NULL;
+        free(log);
+        if (done)
+            break;
+        usleep(10000);
+    }
+    assert_true(logged(&d, "reload: settings read again"));
+    assert_int_equal(page(&d, "/healthz"), 200);
+    assert_int_equal(kit_stop(&d), 0);
+    kit_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +235,8 @@ int main(void)
         cmocka_unit_test(open_folder_and_open_key_are_refused),
         cmocka_unit_test(damaged_database_is_refused),
         cmocka_unit_test(port_in_use_is_named),
+        cmocka_unit_test(http_takes_plain_reads_only),
+        cmocka_unit_test(settings_are_read_again_on_hangup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
