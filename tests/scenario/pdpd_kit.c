@@ -146,7 +146,13 @@ int kit_stop(struct daemon *d)
 {
     if (!kit_ended(d))
         kill(d->pid, SIGTERM);
-    return kit_wait_end(d);
+    int rc = kit_wait_end(d);
+    if (rc != 0) { /* a sanitizer has said something */
+        char *log = kit_log(d);
+        fprintf(stderr, "%s\n", log);
+        free(log);
+    }
+    return rc;
 }
 
 void kit_free(struct daemon *d)
