@@ -2,6 +2,7 @@
 #include "pdpd_kit.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <setjmp.h>
@@ -197,6 +198,48 @@ static void a_policy_that_does_not_compile_is_refused(void **state)
     assert_true(accepted(s, kit_bundle(&s->d, 1, NULL, "x"), 1, NULL));
 }
 
+/* A version with three megabytes of data. */
+static struct pep_buffer large_bundle(struct site *s, char *text, size_t size)
+{
+    struct pep_manifest_draft draft = fixture_manifest_draft(1);
+    struct fixture_file files[] = {fixture_small_bundle[0],
+                                   fixture_small_bundle[1],
+                                   {"data/a.json", text},
+                                   {"data/b.json", text + 1},
+                                   {"data/c.json", text + 2}};
+    memset(text, ' ', size);
+    memcpy(text + size - 3, "{}", 3);
+    return fixture_sign_bundle(s->d.keys.policy_key, &draft, files, 5);
+}
+
+static int readiness(const struct site *s)
+{
+    char *body = NULL;
+    int status = kit_get(&s->d, "/readyz", &body);
+    free(body);
+    return status;
+}
+
+/* The daemon's file-size limit is what a test without root can make of a full disk. */
+static void a_full_disk_refuses_and_changes_nothing(void **state)
+{
+    struct site *s = *state;
+    size_t size = 1000 * 1000;
+    char *text = malloc(size);
+    struct rlimit before, small;
+    kit_upload_root(&s->d, s->operator);
+    assert_int_equal(prlimit(s->d.pid, RLIMIT_FSIZE, NULL, &before), 0);
+    small = before;
+    small.rlim_cur = 1024 * 1024;
+    assert_int_equal(prlimit(s->d.pid, RLIMIT_FSIZE, &small, NULL), 0);
+    assert_true(refused(s, large_bundle(s, text, size), "full"));
+    assert_int_equal(head_of(s).version, 0);
+    assert_int_equal(prlimit(s->d.pid, RLIMIT_FSIZE, &before, NULL), 0);
+    assert_true(accepted(s, large_bundle(s, text, size), 1, NULL));
+    assert_int_equal(readiness(s), 200);
+    free(text);
+}
+
 static void what_was_pushed_can_be_had_back_byte_for_byte(void **state)
 {
     struct site *s = *state;
@@ -345,6 +388,7 @@ int main(void)
         TEST(versions_are_compared_and_set),
         TEST(bad_bundles_are_refused_and_change_nothing),
         TEST(a_policy_that_does_not_compile_is_refused),
+        TEST(a_full_disk_refuses_and_changes_nothing),
         TEST(what_was_pushed_can_be_had_back_byte_for_byte),
         TEST(a_client_gets_its_version_and_only_that),
         TEST(only_changed_files_travel),
