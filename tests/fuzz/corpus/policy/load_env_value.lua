@@ -1,0 +1,2 @@
+-- refused E204
+local e = _ENV

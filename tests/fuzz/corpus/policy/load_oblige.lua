@@ -1,0 +1,2 @@
+-- refused E109
+allow "h" { action = "do", resource = "thing", oblige = { max = 1 } }
