@@ -228,8 +228,8 @@ static void compare_rules(struct pair *p, const struct pep_rule_info *a,
     r = combine(r, compare_heads(p, a, b, details));
     r = combine(r, compare_functions(p, a, b, details));
     r = combine(r, compare_text("oblige", a->obligations, b->obligations, details));
-    r = combine(r, compare_text("advise", a->advice, b->advice, details));
-    r = combine(r, compare_text("reason", a->reason, b->reason, details));
+    compare_text("advise", a->advice, b->advice, details); /* told, but no matter of reach */
+    compare_text("reason", a->reason, b->reason, details);
     if (r == SAME && json_array_size(details) > 0)
         r = OTHER; /* written otherwise, for the same requests */
     if (r == SAME)

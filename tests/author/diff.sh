@@ -27,6 +27,8 @@ change "rule added" policies/doc.lua '$a allow "doc.new" { action = "read", reso
 change "condition" policies/invoice.lua 's/<= 300/<= 600/' "invoice.approve.fresh-mfa" "condition: changed"
 change "condition removed" policies/ledger.lua '/unless/,/end,/d' "widened" "condition: removed"
 change "reason" policies/doc.lua 's/owners have full control/owners/' "reason: owners have full control -> owners"
+change "narrowed and reworded" policies/invoice.lua 's/{ "read", "list" }/"read"/; s/viewers read/they read/' "narrowed" \
+    "action: read, list -> read" "reason: viewers read"
 change "data" data/limits.json 's/10000/20000/' "data/limits.json" "acme.approve_max: 10000 -> 20000"
 change "module" lib/hours.lua 's/18:00/19:00/' "lib/hours.lua"
 change "schema" schema.lua 's/auditor    = { "viewer" }/auditor    = {}/' "schema.lua"

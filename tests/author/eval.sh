@@ -57,5 +57,13 @@ run 0 "partner" eval_ --token "$work/token" -e read doc:globex/handbook
 sign partner '{"iss":"https://sts.globex.example","aud":"doc-api","sub":"u-eve","tenant":"acme"}'
 run 7 "partner beyond its tenant" eval_ --token "$work/token" -e -o json read doc:acme/handbook
 has "partner beyond its tenant" out '"bad_token"'
-"$policyctl" key generate --use token mine >/dev/null 2>&1 || true
+
+# --keys: another issuer's key set instead of issuers.json, and the wrong one.
+(cd "$work" && "$policyctl" key generate --use token mine) >/dev/null 2>&1
+"$policyctl" token sign --key "$work/mine.jwk" \
+    --claims '{"iss":"https://else.example","aud":"billing-api","sub":"u-vic","tenant":"acme","roles":["viewer"]}' >"$work/token"
+run 0 "keys" eval_ --token "$work/token" --keys "$work/mine.jwks" --audience billing-api -e read invoice:acme/1
+run 7 "keys, other audience" eval_ --token "$work/token" --keys "$work/mine.jwks" --audience doc-api -e read invoice:acme/1
+run 7 "unknown issuer" eval_ --token "$work/token" -e -o json read invoice:acme/1
+has "unknown issuer" out '"bad_token"'
 finish
