@@ -30,14 +30,15 @@ static void leave(struct visitor *v)
 static int visit(struct visitor *v, int type, const char *endpoint, const char *server_key,
                  const char *const keys[2])
 {
-    int zero = 0, events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+    int zero = 0, one = 1,
+        events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
     memset(v, 0, sizeof(*v));
     v->context = zmq_ctx_new();
     if (v->context == NULL || (v->socket = zmq_socket(v->context, type)) == NULL)
         return PEP_EIO;
     bool ok = zmq_setsockopt(v->socket, ZMQ_LINGER, &zero, sizeof(zero)) == 0 &&
+              zmq_setsockopt(v->socket, ZMQ_IPV6, &one, sizeof(one)) == 0 &&
               zmq_setsockopt(v->socket, ZMQ_CURVE_SERVERKEY, server_key, CURVE_TEXT) == 0 &&
               zmq_setsockopt(v->socket, ZMQ_CURVE_PUBLICKEY, keys[0], CURVE_TEXT) == 0 &&
               zmq_setsockopt(v->socket, ZMQ_CURVE_SECRETKEY, keys[1], CURVE_TEXT) == 0 &&
