@@ -224,6 +224,18 @@ static int serve(struct server *s, struct doors *d, struct pep_error *err)
     return rc;
 }
 
+/* Each instance holds two connections; the usual soft limit of 1024 files is for select(2). A file
+ * size limit must look like a full disk, not end the process. */
+static void lift_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     struct pep_error err = PEP_ERROR_INIT;
@@ -233,6 +245,7 @@ int main(int argc, char **argv)
     if (rc == 0) {
         umask(077);
         signal(SIGPIPE, SIG_IGN);
+        lift_limits();
         signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error to report, like a full disk */
         log_set_level((enum log_level)s->config.log_level);
         raise_descriptors();

@@ -32,7 +32,7 @@ static const struct {
     [METRIC_ZAP_DENIED] = {"pdpd_handshakes_total", "{result=\"denied\"}", "counter", NULL},
     [METRIC_CUT] = {"pdpd_cut_total", "", "counter", "Connections cut by a revocation."},
     [METRIC_FLOODS] = {"pdpd_floods_total", "", "counter",
-                       "Connections cut for too many subscriptions."},
+                       "Connections cut because they took too much room."},
     [METRIC_UNSENT] = {"pdpd_unsent_total", "", "counter",
                        "Answers dropped because the peer was gone or did not read."},
     [METRIC_CLIENTS] = {"pdpd_clients", "", "gauge", "Clients enrolled, in any state."},

@@ -67,6 +67,8 @@ static void begin(struct loop *l, struct eviction *e, int64_t now)
 {
     struct pending *p = calloc(1, sizeof(*p));
     uint64_t cut = 0;
+    if (!e->operators) /* one that has not subscribed yet may be theirs, and may do so any moment */
+        peers_cut_nameless(l->peers, PORT_NOTICES);
     for (size_t i = 0; i < e->count; i++)
         cut += begin_one(l, e->operators, &e->who[i], now + GRACE_MS);
     log_info("evict: %zu identities, %llu connections", e->count, (unsigned long long)cut);

@@ -80,7 +80,7 @@ static void take(struct loop *l, struct incoming *in)
 void fetches_read(struct loop *l)
 {
     struct incoming in;
-    for (int i = 0; i < LOOP_BATCH && incoming_receive(l->sockets[PORT_FETCH], &in) == 0; i++) {
+    for (int i = 0; i < LOOP_BATCH && loop_receive(l, PORT_FETCH, &in); i++) {
         take(l, &in);
         incoming_clear(&in);
     }

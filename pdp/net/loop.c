@@ -3,8 +3,8 @@
  *
  * One thread for all four ports makes every message meet the registry as it is at that moment, with
  * no lock to forget. Encryption, the expensive part, is on libzmq's own threads; compiling a push
- * is on the review's. Monitors are read before messages, so that a descriptor's old owner is
- * forgotten before its new one is noted.
+ * is on the review's. Monitors are read between a message's arrival and its handling, so that a
+ * descriptor's old owner is always forgotten before its new one is noted.
  */
 #include "loop.h"
 
@@ -41,7 +41,7 @@ static int open_port(struct loop *l, enum port port, struct pep_error *err)
 {
     struct server *s = l->server;
     int rc = socket_new(l->context, port, s->curve_secret, &l->sockets[port], err);
-    if (rc == 0 && port != PORT_ENROL)
+    if (rc == 0)
         rc = socket_monitor(l->context, l->sockets[port], port, &l->monitors[port], err);
     if (rc == 0)
         rc = socket_bind(l->sockets[port], s->config.listen, s->config.port_base + (long)port, err);
@@ -128,19 +128,31 @@ bool loop_route(const struct incoming *in, struct pep_span *ret)
     return true;
 }
 
-static void read_monitors(struct loop *l)
+static void read_monitor(struct loop *l, enum port port)
 {
-    for (int i = 0; i < LOOP_PORTS; i++) {
-        int fd;
-        while (l->monitors[i] != NULL && (fd = socket_monitor_read(l->monitors[i])) >= 0)
-            peers_ended(l->peers, (enum port)i, fd);
+    int fd;
+    bool began = false;
+    while ((fd = socket_monitor_read(l->monitors[port], &began)) >= 0) {
+        if (began)
+            peers_accepted(l->peers, port, fd, monotonic_ms());
+        else
+            peers_ended(l->peers, port, fd);
     }
+}
+
+bool loop_receive(struct loop *l, enum port port, struct incoming *in)
+{
+    if (incoming_receive(l->sockets[port], in) != 0)
+        return false;
+    read_monitor(l, port);
+    peers_took(l->peers, port, incoming_fd(in), in->wire_size);
+    return true;
 }
 
 static void read_ports(struct loop *l)
 {
     for (int i = 0; i < LOOP_PORTS; i++) {
-        read_monitors(l);
+        read_monitor(l, (enum port)i);
         readers[i](l);
     }
 }
@@ -164,8 +176,7 @@ static void wait_for(struct loop *l, int64_t until)
     int64_t left = until - monotonic_ms();
     for (int i = 0; i < LOOP_PORTS; i++) {
         items[n++] = (zmq_pollitem_t){l->sockets[i], 0, ZMQ_POLLIN, 0};
-        if (l->monitors[i] != NULL)
-            items[n++] = (zmq_pollitem_t){l->monitors[i], 0, ZMQ_POLLIN, 0};
+        items[n++] = (zmq_pollitem_t){l->monitors[i], 0, ZMQ_POLLIN, 0};
     }
     items[n++] = (zmq_pollitem_t){NULL, l->wake, ZMQ_POLLIN, 0};
     zmq_poll(items, n, left < 0 ? 0 : (long)left);
@@ -197,8 +208,10 @@ void *loop_run(void *loop)
         operations_answer(l);
         int64_t again = evict_step(l, now);
         operations_answer(l);
+        int64_t watch = peers_watch(l->peers, now);
         atomic_store(&l->ticked_ms, monotonic_ms());
-        wait_for(l, again != 0 && again < beacon ? again : beacon);
+        again = again != 0 && again < watch ? again : watch;
+        wait_for(l, again < beacon ? again : beacon);
     }
     return NULL;
 }

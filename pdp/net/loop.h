@@ -20,7 +20,7 @@ struct loop {
     struct server *server;
     void *context;
     void *sockets[LOOP_PORTS];
-    void *monitors[LOOP_PORTS]; /* none on the enrol port: its connections are nobody's */
+    void *monitors[LOOP_PORTS];
     struct peers *peers;
     struct pending *pending;
     int wake; /* eventfd */
@@ -42,6 +42,9 @@ void loop_reload(struct loop *loop);
 
 /* ---- the ports ---- */
 
+/* The next message of a port, once all is known about connections that began or ended before it;
+ * false if none waits. Cleared by incoming_clear(). */
+bool loop_receive(struct loop *loop, enum port port, struct incoming *in);
 /* Each reads up to LOOP_BATCH messages. */
 void notices_read(struct loop *loop);
 void fetches_read(struct loop *loop);

@@ -38,7 +38,7 @@ static void take(struct loop *l, struct incoming *in)
 void notices_read(struct loop *l)
 {
     struct incoming in;
-    for (int i = 0; i < LOOP_BATCH && incoming_receive(l->sockets[PORT_NOTICES], &in) == 0; i++) {
+    for (int i = 0; i < LOOP_BATCH && loop_receive(l, PORT_NOTICES, &in); i++) {
         take(l, &in);
         incoming_clear(&in);
     }

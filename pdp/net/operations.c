@@ -34,7 +34,7 @@ static void take(struct loop *l, struct incoming *in)
 void operations_read(struct loop *l)
 {
     struct incoming in;
-    for (int i = 0; i < LOOP_BATCH && incoming_receive(l->sockets[PORT_OPERATORS], &in) == 0; i++) {
+    for (int i = 0; i < LOOP_BATCH && loop_receive(l, PORT_OPERATORS, &in); i++) {
         take(l, &in);
         incoming_clear(&in);
     }

@@ -117,13 +117,13 @@ int socket_bind(void *socket, const char *host, long port, struct pep_error *err
                          endpoint, zmq_strerror(errno));
 }
 
-/* ---- connections that end ---- */
+/* ---- connections that begin and end ---- */
 
 int socket_monitor(void *context, void *socket, enum port port, void **ret, struct pep_error *err)
 {
     char endpoint[64];
-    snprintf(endpoint, sizeof(endpoint), "inproc://ended.%s", port_names[port]);
-    int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
+    snprintf(endpoint, sizeof(endpoint), "inproc://connections.%s", port_names[port]);
+    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
     void *monitor = NULL;
     if (zmq_socket_monitor(socket, endpoint, events) == 0)
         monitor = zmq_socket(context, ZMQ_PAIR);
@@ -139,20 +139,31 @@ int socket_monitor(void *context, void *socket, enum port port, void **ret, stru
     return 0;
 }
 
-int socket_monitor_read(void *monitor)
+int socket_monitor_read(void *monitor, bool *ret_began)
 {
     struct incoming in;
     int32_t fd = -1;
-    if (incoming_receive(monitor, &in) != 0)
-        return -1;
-    struct pep_span event = incoming_part(&in, 0);
-    if (event.size == 6)
-        memcpy(&fd, event.data + 2, sizeof(fd)); /* 16-bit event, 32-bit value, host order */
-    incoming_clear(&in);
-    return fd < 0 ? 0 : fd;
+    while (fd < 0 && incoming_receive(monitor, &in) == 0) {
+        struct pep_span event = incoming_part(&in, 0);
+        uint16_t kind;
+        if (event.size == sizeof(kind) + sizeof(fd)) { /* in the host's byte order */
+            memcpy(&kind, event.data, sizeof(kind));
+            memcpy(&fd, event.data + sizeof(kind), sizeof(fd));
+            *ret_began = kind == ZMQ_EVENT_ACCEPTED;
+        }
+        incoming_clear(&in);
+    }
+    return fd;
 }
 
 /* ---- in ---- */
+
+/* A part inside the frame that CURVE makes of it (RFC 26: a name, a nonce, a MAC and flags). */
+static size_t wire_size(size_t part)
+{
+    size_t frame = 33 + part;
+    return frame + (frame > 255 ? 9 : 2);
+}
 
 int incoming_receive(void *socket, struct incoming *in)
 {
@@ -169,6 +180,7 @@ int incoming_receive(void *socket, struct incoming *in)
             return waiting ? 1 : PEP_EIO;
         }
         more = zmq_msg_more(part);
+        in->wire_size += wire_size(zmq_msg_size(part));
         if (part == &surplus) {
             in->too_many = true;
             zmq_msg_close(part);

@@ -17,15 +17,16 @@
 int socket_new(void *context, enum port port, const char *curve_secret, void **ret,
                struct pep_error *err);
 int socket_bind(void *socket, const char *host, long port, struct pep_error *err);
-/* A PAIR that hears when connections of this socket end. */
+/* A PAIR that hears when connections of this socket begin and end. */
 int socket_monitor(void *context, void *socket, enum port port, void **ret, struct pep_error *err);
-/* The fd of the next connection that ended, or -1 if none is left. */
-int socket_monitor_read(void *monitor);
+/* The fd of the next connection that began or ended, or -1 if none is left. */
+int socket_monitor_read(void *monitor, bool *ret_began);
 
 struct incoming {
     zmq_msg_t parts[PARTS_MAX];
     size_t count;
     bool too_many;
+    size_t wire_size; /* of all parts, as they travelled */
 };
 /* 0; 1 if none is waiting; negative when the context ends. Clear after 0. */
 int incoming_receive(void *socket, struct incoming *in);

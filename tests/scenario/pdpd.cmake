@@ -22,3 +22,9 @@ pep_pdpd_scenario(pdpd_push 120)
 pep_pdpd_scenario(pdpd_doors 120)
 pep_pdpd_scenario(pdpd_revoke 120)
 pep_pdpd_scenario(pdpd_kill 300)
+
+# Peers that libzmq would never be.
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pep_pdpd_scenario(pdpd_attack 120)
+target_sources(test_pdpd_attack PRIVATE curve_raw.c)
+target_link_libraries(test_pdpd_attack PRIVATE PkgConfig::SODIUM)

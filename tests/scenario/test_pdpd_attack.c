@@ -1,0 +1,145 @@
+/*
+ * Attacks on a running pdpd: what one peer does to all the others. Each shows that the attacker
+ * gets nothing and that an honest neighbour is still served.
+ */
+#include "curve_raw.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+struct site {
+    struct daemon d;
+    void *operator;
+};
+
+static int set_up(void **state)
+{
+    struct site *s = calloc(1, sizeof(*s));
+    s->d = kit_daemon();
+    kit_up(&s->d);
+    s->operator= kit_operator(&s->d);
+    kit_upload_root(&s->d, s->operator);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct site *s = *state;
+    kit_close(s->operator);
+    assert_int_equal(kit_stop(&s->d), 0);
+    kit_free(&s->d);
+    free(s);
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Resident memory of pdpd, in KiB. */
+static long memory(const struct site *s)
+{
+    char path[64], line[256];
+    long kib = -1;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)s->d.pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f) != NULL) {
+        if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+            break;
+    }
+    fclose(f);
+    return kib;
+}
+
+/* Somebody joins as if nothing were. */
+static struct peer_keys joins(struct site *s, const char *service)
+{
+    struct peer_keys keys = kit_new_keys();
+    struct kit_token token = kit_token(&s->d, s->operator, service, 60, 1);
+    assert_int_equal(kit_enrol(&s->d, &keys, &token, NULL), PEP_MSG_ENROLLED);
+    return keys;
+}
+
+static void answers(struct site *s, void *fetch)
+{
+    kit_fetch(fetch, "acme", NULL);
+    assert_int_equal(kit_answer(&s->d, fetch, NULL).kind, PEP_ANSWER_NONE);
+}
+
+/* Sends parts of one message until the server hangs up; false if it still listens after `ms`. */
+static bool stopped_in(struct curve_raw *c, size_t part, long ms)
+{
+    static const uint8_t bytes[60000];
+    int64_t until = now_ms() + ms;
+    while (now_ms() < until) {
+        if (!curve_raw_send(c, pep_span_of(bytes, part), true))
+            return true;
+    }
+    return false;
+}
+
+/* Any key may connect to the enrol port; a message of endless parts is under every limit of
+ * libzmq. */
+static void endless_messages_are_cut(void **state)
+{
+    struct site *s = *state;
+    struct peer_keys stranger = kit_new_keys(), enrolled = joins(s, "shop");
+    struct peer_keys neighbour = joins(s, "bank");
+    void *fetch = kit_connect(&s->d, ZMQ_DEALER, FETCH, &neighbour);
+    struct curve_raw c;
+    answers(s, fetch);
+    long before = memory(s);
+    for (int i = 0; i < 3; i++) {
+        assert_true(curve_raw_open(&s->d, ENROL, &stranger, &c));
+        assert_true(stopped_in(&c, 4000, 3000));
+        curve_raw_close(&c);
+        assert_true(curve_raw_open(&s->d, FETCH, &enrolled, &c));
+        assert_true(stopped_in(&c, 60000, 3000));
+        curve_raw_close(&c);
+    }
+    /* What a fast sender brings between two looks; unbounded, it was hundreds. */
+    assert_in_range(memory(s) - before, 0, 250 * 1024);
+    assert_true(kit_metric(&s->d, "pdpd_floods_total") >= 6);
+    answers(s, fetch);
+    joins(s, "late");
+    kit_close(fetch);
+}
+
+/* The neighbour: long whole messages, many of them, are no attack. */
+static void long_honest_conversations_are_not_cut(void **state)
+{
+    struct site *s = *state;
+    struct peer_keys keys = joins(s, "shop");
+    void *fetch = kit_connect(&s->d, ZMQ_DEALER, FETCH, &keys);
+    char *filler = calloc(1, 60000);
+    for (int i = 0; i < 100; i++) { /* 6 MB, malformed but whole */
+        kit_send(fetch, (struct pep_span[]){pep_span_of(filler, 60000)}, 1);
+        if (i % 20 == 19)
+            answers(s, fetch);
+    }
+    free(filler);
+    assert_int_equal(kit_metric(&s->d, "pdpd_floods_total"), 0);
+    assert_int_equal(kit_metric(&s->d, "pdpd_malformed_total{port=\"fetch\"}"), 100);
+    kit_close(fetch);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(endless_messages_are_cut),
+        TEST(long_honest_conversations_are_not_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
