@@ -34,6 +34,7 @@ struct call {
     bool looked_up;
     pep_code refusal;
     const char *refusal_why;
+    struct pep_buffer *reads; /* of this item, for its record; NULL: it gets none */
 };
 
 static void begin(struct call *c, struct pep *p, const char *token, const char *const *can_oblige)
@@ -184,15 +185,21 @@ static bool token_holds(struct call *c, const unsigned char *cert, struct pep_ve
 
 /* ---- the record ---- */
 
+/* Whether this decision gets a record: not if nobody could deliver it, or if there is no place. */
+static bool wants_record(const struct call *c)
+{
+    return c->p->events != NULL && !pep_handle_orphaned(c->p) && pep_events_room(c->p->events);
+}
+
 static void put_record(const struct call *c, const struct pep_asked *asked,
                        const struct pep_verdict *v, struct pep_record *record)
 {
     struct pep_events *events = c->p->events;
-    /* Nobody to deliver it, or no place: then it is not even made. */
-    if (pep_handle_orphaned(c->p) || !pep_events_room(events)) {
+    if (c->reads == NULL) {
         pep_events_drop(events, 1);
         return;
     }
+    struct pep_span reads = pep_buffer_span(c->reads);
     uint8_t storage[PEP_EVENT_MAX + 1];
     struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     const struct pep_subject *subject = asked->request.subject;
@@ -210,8 +217,7 @@ static void put_record(const struct call *c, const struct pep_asked *asked,
     record->resource = asked->request.resource;
     record->rule = v->rule;
     record->reason = v->reason;
-    bool whole = pep_record_pack(record, subject == NULL ? NULL : a->policy,
-                                 subject == NULL ? NULL : &asked->request, &packed);
+    bool whole = pep_record_pack(record, c->reads->failed ? NULL : &reads, &packed);
     if (!whole)
         pep_events_drop(events, 1);
     else if (pep_events_put(events, c->stripe, pep_buffer_span(&packed)) == PEP_PUT_CROWDED)
@@ -258,6 +264,9 @@ static bool answer(struct call *c, const struct pep_asked *asked, struct pep_ver
 
 static bool decide(struct call *c, const pep_item *item, pep_decision *d)
 {
+    uint8_t storage[PEP_EVENT_MAX / 2];
+    struct pep_buffer reads = pep_buffer_over(storage, sizeof(storage));
+    c->reads = wants_record(c) ? &reads : NULL;
     struct pep_verdict v;
     struct pep_asked asked;
     struct pep_error why;
@@ -272,7 +281,10 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
         asked.request.subject = c->entry->subject;
         asked.request.now = (double)(c->now.wall_ms / 1000); /* whole: easy to replay */
         asked.request.can_oblige = c->can_oblige;
-        pep_policy_decide(c->active->policy, &asked.request, &v);
+        if (c->reads != NULL)
+            pep_policy_decide_reading(c->active->policy, &asked.request, &v, c->reads);
+        else
+            pep_policy_decide(c->active->policy, &asked.request, &v);
     }
     bool allowed = answer(c, &asked, &v, d);
     pep_asked_clear(&asked);

@@ -38,8 +38,8 @@ static void put_text(struct pep_buffer *out, struct head *head, enum text which,
     pep_put_bytes(out, text, n);
 }
 
-bool pep_record_pack(const struct pep_record *record, const struct pep_policy *policy,
-                     const struct pep_request *request, struct pep_buffer *out)
+bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
+                     struct pep_buffer *out)
 {
     struct head head = {
         .wall_ms = record->wall_ms,
@@ -47,8 +47,10 @@ bool pep_record_pack(const struct pep_record *record, const struct pep_policy *p
         .age_ms = record->age_ms,
         .eval_ns = record->eval_ns,
         .epoch = record->epoch,
+        .reads = reads == NULL ? 0 : (uint32_t)reads->size,
         .outcome = record->outcome,
         .code = record->code,
+        .reads_lost = reads == NULL,
     };
     memcpy(head.id, record->id, sizeof(head.id));
     memcpy(head.trace_id, record->trace_id, sizeof(head.trace_id));
@@ -60,17 +62,10 @@ bool pep_record_pack(const struct pep_record *record, const struct pep_policy *p
     put_text(out, &head, RESOURCE, record->resource);
     put_text(out, &head, RULE, record->rule);
     put_text(out, &head, REASON, record->reason);
+    if (reads != NULL)
+        pep_put_span(out, *reads);
     if (out->failed)
         return false;
-    size_t before = out->size;
-    if (policy != NULL && request != NULL)
-        pep_policy_put_reads(policy, request, out);
-    if (out->failed) {
-        out->failed = false;
-        out->size = before;
-        head.reads_lost = true;
-    }
-    head.reads = (uint32_t)(out->size - before);
     memcpy(out->data + start, &head, sizeof(head));
     return true;
 }

@@ -1,9 +1,9 @@
 /*
  * A decision record: packed on the deciding thread by copying bytes, written as JSON by the agent.
  *
- * Packing is what the decision pays for, so it formats nothing but the values that rules can read
- * (pep_policy_put_reads()), which exist only while the request does. Texts that came from outside
- * may hold anything; the writer makes valid JSON of them in every case.
+ * Packing is what the decision pays for, so it formats nothing; only the values that rules can read
+ * come as JSON from the engine, because they exist only while the request does. Texts that came
+ * from outside may hold anything; the writer makes valid JSON of them in every case.
  */
 #ifndef PEP_RECORD_H
 #define PEP_RECORD_H
@@ -29,10 +29,10 @@ struct pep_record {
     const char *request_id, *subject, *action, *resource, *rule, *reason; /* NULL: none */
 };
 
-/* Appends the packed record. `request` and `policy` (both or neither) are what `reads` come from;
- * if those do not fit, the record goes without them and says so. False: `out` is too small. */
-bool pep_record_pack(const struct pep_record *record, const struct pep_policy *policy,
-                     const struct pep_request *request, struct pep_buffer *out);
+/* Appends the packed record. `reads` is the engine's JSON object; empty: none; NULL: it was too
+ * long to keep, and the record says so. False: `out` is too small. */
+bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
+                     struct pep_buffer *out);
 /* Appends one line of JSON without LF. Errors: EFORMAT, ENOMEM. */
 int pep_record_write(struct pep_span packed, const char *service, struct pep_buffer *out);
 

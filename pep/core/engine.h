@@ -124,6 +124,10 @@ void pep_policy_explain(const struct pep_policy *policy, const struct pep_reques
  * records. Sorted; borrowed; *ret_count 0 for an unknown pair. */
 const char *const *pep_policy_reads(const struct pep_policy *policy, const char *type,
                                     const char *action, size_t *ret_count);
+/* As pep_policy_decide(), and appends what the rules could read, as pep_policy_put_reads() does: the
+ * request is opened once for both. */
+void pep_policy_decide_reading(const struct pep_policy *policy, const struct pep_request *request,
+                               struct pep_verdict *ret, struct pep_buffer *reads);
 /* Writes the values of those names for this request as a JSON object (absent: null). Appends. */
 void pep_policy_put_reads(const struct pep_policy *policy, const struct pep_request *request,
                           struct pep_buffer *out);

@@ -366,6 +366,12 @@ static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_fu
         resolve(w);
 }
 
+struct watcher { /* each may be NULL */
+    explain_function each;
+    void *context;
+    struct pep_buffer *reads;
+};
+
 static void begin_verdict(struct pep_verdict *v)
 {
     v->outcome = PEP_DENY;
@@ -379,10 +385,12 @@ static void begin_verdict(struct pep_verdict *v)
     v->fault_count = 0;
 }
 
-void pep_policy_walk(const struct pep_policy *policy, const struct pep_request *request,
-                     struct pep_verdict *verdict, explain_function each, void *context)
+/* Decides, explains if `each` is given, and notes what could be read if `reads` is. */
+static void walk_policy(const struct pep_policy *policy, const struct pep_request *request,
+                        struct pep_verdict *verdict, const struct watcher *watcher)
 {
     struct pep_eval e;
+    const struct pep_bucket *bucket = NULL;
     begin_verdict(verdict);
     int code = pep_eval_open(&e, policy, request, verdict);
     if (code != 0) {
@@ -390,19 +398,27 @@ void pep_policy_walk(const struct pep_policy *policy, const struct pep_request *
         verdict->reason = verdict->detail;
     } else {
         struct walk w = {.e = &e, .max_age = -1};
-        const struct pep_bucket *bucket = pep_index_find(&policy->index, e.type, e.action);
+        bucket = pep_index_find(&policy->index, e.type, e.action);
         if (bucket != NULL)
-            walk_all(&w, bucket, each, context);
+            walk_all(&w, bucket, watcher->each, watcher->context);
         else
             resolve(&w);
     }
+    if (watcher->reads != NULL)
+        pep_eval_put_reads(&e, bucket, watcher->reads);
     pep_eval_close(&e);
 }
 
 void pep_policy_decide(const struct pep_policy *policy, const struct pep_request *request,
                        struct pep_verdict *ret)
 {
-    pep_policy_walk(policy, request, ret, NULL, NULL);
+    walk_policy(policy, request, ret, &(struct watcher){NULL, NULL, NULL});
+}
+
+void pep_policy_decide_reading(const struct pep_policy *policy, const struct pep_request *request,
+                               struct pep_verdict *ret, struct pep_buffer *reads)
+{
+    walk_policy(policy, request, ret, &(struct watcher){NULL, NULL, reads});
 }
 
 void pep_policy_explain(const struct pep_policy *policy, const struct pep_request *request,
@@ -410,5 +426,5 @@ void pep_policy_explain(const struct pep_policy *policy, const struct pep_reques
                         void (*each)(void *context, const struct pep_explanation *line),
                         void *context)
 {
-    pep_policy_walk(policy, request, ret, each, context);
+    walk_policy(policy, request, ret, &(struct watcher){each, context, NULL});
 }

@@ -546,10 +546,8 @@ enum pep_head_part {
 };
 enum pep_head_part pep_rule_head(const struct pep_eval *e, const struct pep_rule *rule);
 enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule);
-void pep_policy_walk(const struct pep_policy *policy, const struct pep_request *request,
-                     struct pep_verdict *verdict,
-                     void (*each)(void *context, const struct pep_explanation *line),
-                     void *context);
+/* engine_reads.c: what the rules of this bucket (NULL: none) can read, as a JSON object. */
+void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out);
 /* engine_explain.c */
 void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
                       enum pep_head_part part, enum pep_applies applies,

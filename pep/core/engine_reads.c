@@ -259,29 +259,34 @@ const char *const *pep_policy_reads(const struct pep_policy *policy, const char 
     return b == NULL ? NULL : b->reads;
 }
 
-void pep_policy_put_reads(const struct pep_policy *policy, const struct pep_request *request,
-                          struct pep_buffer *out)
+void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out)
 {
-    struct pep_verdict scratch;
-    struct pep_eval e;
-    scratch.detail[0] = '\0';
     pep_put_u8(out, '{');
-    const struct pep_bucket *b = NULL;
-    if (pep_eval_open(&e, policy, request, &scratch) == 0)
-        b = pep_index_find(&policy->index, e.type, e.action);
     for (size_t i = 0; b != NULL && i < b->read_count; i++) {
         const char *name = b->reads[i];
         enum pep_object object = name[0] == 's'   ? PEP_OBJECT_SUB
                                  : name[0] == 'r' ? PEP_OBJECT_RES
                                                   : PEP_OBJECT_CTX;
         struct pep_span text = pep_span_string(name + 4);
-        uint32_t id = pep_names_find(&policy->names, text);
+        uint32_t id = pep_names_find(&e->policy->names, text);
         if (i > 0)
             pep_put_u8(out, ',');
         pep_put_json_text(out, name, strlen(name));
         pep_put_u8(out, ':');
-        pep_put_json_value(out, pep_eval_get(&e, object, id, text));
+        pep_put_json_value(out, pep_eval_get(e, object, id, text));
     }
     pep_put_u8(out, '}');
+}
+
+void pep_policy_put_reads(const struct pep_policy *policy, const struct pep_request *request,
+                          struct pep_buffer *out)
+{
+    struct pep_verdict scratch;
+    struct pep_eval e;
+    scratch.detail[0] = '\0';
+    const struct pep_bucket *b = NULL;
+    if (pep_eval_open(&e, policy, request, &scratch) == 0)
+        b = pep_index_find(&policy->index, e.type, e.action);
+    pep_eval_put_reads(&e, b, out);
     pep_eval_close(&e);
 }

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+static const struct pep_span no_reads = {NULL, 0};
+
 static struct pep_record sample(void)
 {
     struct pep_record r;
@@ -37,7 +39,7 @@ static json_t *written(const struct pep_record *r, const char *service)
     struct pep_buffer line = pep_buffer_of(256 * 1024);
     json_t *json = NULL;
     struct pep_error err = PEP_ERROR_INIT;
-    assert_true(pep_record_pack(r, NULL, NULL, &packed));
+    assert_true(pep_record_pack(r, &no_reads, &packed));
     assert_int_equal(pep_record_write(pep_buffer_span(&packed), service, &line), PEP_OK);
     assert_null(memchr(line.data, '\n', line.size));
     if (pep_json_parse(pep_buffer_span(&line), 256 * 1024, "record", &json, &err) != PEP_OK)
@@ -123,6 +125,19 @@ static void long_texts_are_cut(void **unused)
     json_decref(json);
 }
 
+static void reads_that_were_too_long_are_said_to_be_lost(void **unused)
+{
+    (void)unused;
+    struct pep_record r = sample();
+    uint8_t storage[PEP_EVENT_MAX + 1];
+    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
+    struct pep_buffer line = pep_buffer_of(256 * 1024);
+    assert_true(pep_record_pack(&r, NULL, &packed));
+    assert_int_equal(pep_record_write(pep_buffer_span(&packed), "s", &line), PEP_OK);
+    assert_non_null(strstr((const char *)line.data, "\"reads\":null,\"reads_lost\":true}"));
+    pep_buffer_free(&line);
+}
+
 static void broken_bytes_are_refused(void **unused)
 {
     (void)unused;
@@ -130,20 +145,23 @@ static void broken_bytes_are_refused(void **unused)
     uint8_t storage[PEP_EVENT_MAX + 1];
     struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     struct pep_buffer line = pep_buffer_of(256 * 1024);
-    assert_true(pep_record_pack(&r, NULL, NULL, &packed));
+    assert_true(pep_record_pack(&r, &no_reads, &packed));
     for (size_t n = 0; n < packed.size; n++)
         assert_int_equal(pep_record_write(pep_span_of(storage, n), "s", &line), PEP_EFORMAT);
     assert_int_equal(line.size, 0);
     struct pep_buffer small = pep_buffer_over(storage, 64);
-    assert_false(pep_record_pack(&r, NULL, NULL, &small));
+    assert_false(pep_record_pack(&r, &no_reads, &small));
     pep_buffer_free(&line);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_member_is_there),    cmocka_unit_test(absent_texts_are_null),
-        cmocka_unit_test(hostile_texts_stay_texts), cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(every_member_is_there),
+        cmocka_unit_test(absent_texts_are_null),
+        cmocka_unit_test(hostile_texts_stay_texts),
+        cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(reads_that_were_too_long_are_said_to_be_lost),
         cmocka_unit_test(broken_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
