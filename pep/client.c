@@ -19,7 +19,6 @@
 
 #include <zmq.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,18 +301,10 @@ static bool get_identity(struct pep_client *c)
     return c->sync != NULL;
 }
 
-static void block_signals(void)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL); /* libzmq's threads inherit it */
-}
-
 void pep_client_run(struct pep *p)
 {
     struct pep_client *c = p->client;
     bool busy = false;
-    block_signals();
     if (!get_identity(c))
         return;
     c->context = zmq_ctx_new();
