@@ -14,11 +14,17 @@ static int refuse(struct pep_error *why, const char *list, const char *what, con
 
 /* ---- attributes ---- */
 
+/* Texts end up in decision records, which are JSON: UTF-8 or nothing. */
+static bool text_valid(const char *text)
+{
+    return text != NULL && pep_utf8_valid(pep_span_string(text));
+}
+
 static bool value_valid(const pep_attr *a)
 {
     switch (a->type) {
     case PEP_STRING:
-        return a->value.string != NULL;
+        return text_valid(a->value.string);
     case PEP_INT:
     case PEP_NUMBER:
     case PEP_BOOL:
@@ -32,7 +38,7 @@ static bool value_valid(const pep_attr *a)
         (a->value.set.items == NULL && a->value.set.count > 0))
         return false;
     for (size_t i = 0; i < a->value.set.count; i++) {
-        if (a->value.set.items[i] == NULL)
+        if (!text_valid(a->value.set.items[i]))
             return false;
     }
     return true;

@@ -88,6 +88,10 @@ static void values_must_be_there(void **unused)
     q.attrs = &a;
     q.attr_count = 1;
     assert_int_equal(ask(&q, "invalid value: x"), PEP_EINVAL);
+    a = pep_attr_string("x", "J\xc3\xa4ger");
+    assert_int_equal(ask(&q, NULL), PEP_OK);
+    a = pep_attr_string("x", "J\xe4ger");
+    assert_int_equal(ask(&q, "invalid value: x"), PEP_EINVAL);
     a = pep_attr_set("x", items, 2);
     assert_int_equal(ask(&q, "invalid value"), PEP_EINVAL);
     a = pep_attr_set("x", items, 1);
