@@ -80,7 +80,7 @@ has() { [[ $1 == *"$2"* ]]; } # has TEXT PART
 start_pdpd() {
     local try
     for try in 1 2 3 4 5 6 7 8; do
-        [ -n "$base" ] || base=$((20000 + RANDOM))
+        [ -n "$base" ] || base=$((20000 + RANDOM % 12000)) # below the ports of outgoing connections
         "$PDPD" --data "$scratch/pdpd" --port-base "$base" >>"$scratch/pdpd.log" 2>&1 &
         pdpd_pid=$!
         local deadline=$((SECONDS + 20))

@@ -54,7 +54,7 @@ static int free_base(void)
         uint16_t r;
         if (pep_random(&r, sizeof(r)) != 0)
             die("random");
-        int base = 20000 + r % 30000, i = 0;
+        int base = 20000 + r % 12000, i = 0; /* below the ports of outgoing connections */
         while (i <= HTTP && port_free(base + i))
             i++;
         if (i > HTTP)
