@@ -51,6 +51,7 @@ static int admit(struct server *s, struct token *t, const struct enrol_peer *pee
         return PEP_ENOMEM;
     snprintf(what, sizeof(what), "%s bundle %s token %s host %.60s at %.60s", t->service, t->bundle,
              t->id, m->host, peer->address);
+    pep_text_mend(what); /* the host's name may have been cut inside a character */
     struct store_audit audit = {now, "(enrolment)", "enrol", what, "ok"};
     struct store_client row = {.service = t->service,
                                .bundle = t->bundle,

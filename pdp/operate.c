@@ -79,6 +79,7 @@ int operate_refuse(struct operation *o, const char *code, const char *help, cons
     va_start(ap, format);
     vsnprintf(message, sizeof(message), format, ap);
     va_end(ap);
+    pep_text_mend(message); /* a character that was cut would cost the whole answer */
     pep_buffer_free(&o->out);
     json_decref(o->answer);
     o->answer = operate_refusal(code, message, help);

@@ -243,6 +243,7 @@ void operate_push_reviewed(struct server *s, struct review_job *job)
         if (rc == 0)
             rc = publish(s, job, &r);
     }
+    pep_text_mend(r.message);
     if (rc < 0)
         note_refused(s, job, &r);
     operate_answer(s, &job->ticket, rc < 0 ? operate_refusal(r.code, r.message, r.help) : pushed(m),

@@ -437,3 +437,13 @@ bool pep_utf8_valid(struct pep_span s)
     }
     return true;
 }
+
+void pep_text_mend(char *text)
+{
+    bool utf8 = pep_utf8_valid(pep_span_string(text));
+    for (char *c = text; *c != '\0'; c++) {
+        unsigned char byte = (unsigned char)*c;
+        if (byte < 0x20 || byte == 0x7f || (!utf8 && byte > 0x7f))
+            *c = '?';
+    }
+}

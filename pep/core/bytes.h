@@ -98,5 +98,8 @@ void pep_hex_encode(const uint8_t *data, size_t size, char *out);
 
 /* True for valid UTF-8 (RFC 3629: shortest form, no surrogates). */
 bool pep_utf8_valid(struct pep_span s);
+/* Makes a text fit for logs, terminals and JSON: control bytes become '?', and if it is not valid
+ * UTF-8 (perhaps because it was cut inside a character), so do all bytes above 0x7f. */
+void pep_text_mend(char *text);
 
 #endif

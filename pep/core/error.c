@@ -1,6 +1,8 @@
 /* Error codes and their texts. One table, so that a code without a text cannot exist. */
 #include "error.h"
 
+#include "bytes.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,10 +44,7 @@ int pep_error_set(struct pep_error *err, int code, const char *format, ...)
     if (vsnprintf(err->text, sizeof(err->text), format, ap) < 0)
         err->text[0] = '\0';
     va_end(ap);
-    for (char *c = err->text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    pep_text_mend(err->text);
     return code;
 }
 

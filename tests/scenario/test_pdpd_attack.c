@@ -134,12 +134,46 @@ static void long_honest_conversations_are_not_cut(void **state)
     kit_close(fetch);
 }
 
+/* What a client says about itself is cut to fit; cut inside a character, it must not make the list
+ * of audit entries unreadable for ever. */
+static void a_host_name_cannot_hide_the_audit(void **state)
+{
+    struct site *s = *state;
+    struct kit_token token = kit_token(&s->d, s->operator, "shop", 60, 1);
+    struct peer_keys keys = kit_new_keys();
+    struct pep_enrol m = {.host = "x"};
+    struct pep_buffer frame = pep_buffer_of(PEP_ENROL_MAX);
+    struct kit_message answer;
+    for (int i = 0; i < 50; i++)
+        memcpy(m.host + 1 + 2 * i, "\xc3\xa9", 3);
+    memcpy(m.token_id, token.id, sizeof(m.token_id));
+    memcpy(m.secret, token.secret, sizeof(m.secret));
+    pep_enrol_write(&m, &frame);
+    void *socket = kit_connect(&s->d, ZMQ_DEALER, ENROL, &keys);
+    struct pep_span span = pep_buffer_span(&frame);
+    kit_send(socket, &span, 1);
+    assert_true(kit_receive(socket, KIT_PATIENCE, &answer));
+    assert_int_equal(pep_message_type(pep_buffer_span(&answer.frames[0])), PEP_MSG_ENROLLED);
+    kit_clear(&answer);
+    kit_close(socket);
+    pep_buffer_free(&frame);
+    json_t *audit = kit_operate(&s->d, s->operator, json_pack("{s:s}", "op", "audit"),
+                                pep_span_of(NULL, 0), NULL);
+    assert_true(kit_ok(audit));
+    const char *what = json_string_value(
+        json_object_get(json_array_get(json_object_get(audit, "entries"), 0), "what"));
+    assert_non_null(what);
+    assert_non_null(strstr(what, "shop"));
+    json_decref(audit);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(endless_messages_are_cut),
         TEST(long_honest_conversations_are_not_cut),
+        TEST(a_host_name_cannot_hide_the_audit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,6 +149,27 @@ static void hex_is_lower_case_and_exact(void **state)
     assert_int_equal(pep_hex_decode(pep_span_string("0aff0"), out, 2), PEP_EFORMAT);
 }
 
+static void mending_keeps_what_is_good(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *mended;
+    } cases[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"Gr\xc3\xb6\xc3\x9f", "Gr\xc3\xb6\xc3\x9f"},
+        {"two\nlines\x1b[2J\x7f", "two?lines?[2J?"},
+        {"cut \xc3", "cut ?"},
+        {"Gr\xc3\xb6\xc3", "Gr???"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[32];
+        strcpy(text, cases[i].text);
+        pep_text_mend(text);
+        assert_string_equal(text, cases[i].mended);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +182,7 @@ int main(void)
         cmocka_unit_test(every_byte_string_survives_both_alphabets),
         cmocka_unit_test(utf8_follows_rfc3629),
         cmocka_unit_test(hex_is_lower_case_and_exact),
+        cmocka_unit_test(mending_keeps_what_is_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
