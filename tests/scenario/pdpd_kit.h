@@ -95,6 +95,9 @@ void kit_digest(struct pep_span bundle, uint8_t out[PEP_SHA256_SIZE]);
 /* The bytes of acme version n on `base` (NULL for the first), with one file that says `note`. */
 struct pep_buffer kit_bundle(const struct daemon *d, uint64_t version, const uint8_t *base,
                              const char *note);
+/* The same for any bundle name. */
+struct pep_buffer kit_bundle_of(const struct daemon *d, const char *name, uint64_t version,
+                                const uint8_t *base, const char *note);
 json_t *kit_push(struct daemon *d, void *socket, struct pep_span bundle);
 
 /* ---- enrolment and clients ---- */

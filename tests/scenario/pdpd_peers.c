@@ -215,7 +215,14 @@ void kit_digest(struct pep_span bundle, uint8_t out[PEP_SHA256_SIZE])
 struct pep_buffer kit_bundle(const struct daemon *d, uint64_t version, const uint8_t *base,
                              const char *note)
 {
+    return kit_bundle_of(d, "acme", version, base, note);
+}
+
+struct pep_buffer kit_bundle_of(const struct daemon *d, const char *name, uint64_t version,
+                                const uint8_t *base, const char *note)
+{
     struct pep_manifest_draft draft = fixture_manifest_draft(version);
+    draft.name = name;
     struct fixture_file files[4];
     char data[256];
     draft.base = base;

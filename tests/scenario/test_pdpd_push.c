@@ -281,7 +281,7 @@ static void *client_socket(struct site *s, int type, int port)
     return kit_connect(&s->d, type, port, &keys);
 }
 
-static void a_client_gets_its_version_and_only_that(void **state)
+static void a_client_gets_its_version(void **state)
 {
     struct site *s = *state;
     struct kit_message rest;
@@ -299,9 +299,49 @@ static void a_client_gets_its_version_and_only_that(void **state)
     kit_clear(&rest);
     kit_fetch(client, "acme", &a.head);
     assert_int_equal(kit_answer(&s->d, client, NULL).kind, PEP_ANSWER_SAME);
-    /* Another bundle, existing or not, gives the same answer. */
-    kit_fetch(client, "other", NULL);
-    assert_int_equal(kit_answer(&s->d, client, NULL).kind, PEP_ANSWER_NONE);
+    kit_close(client);
+}
+
+/* The type of the answer to a WANT for the file `{"note": NOTE}` under this bundle's name. */
+static int ask_for_note(void *client, const char *bundle, const char *note)
+{
+    char text[256];
+    struct pep_want want = {.count = 1};
+    struct kit_message m;
+    snprintf(want.bundle, sizeof(want.bundle), "%s", bundle);
+    snprintf(text, sizeof(text), "{\"note\": \"%s\"}\n", note);
+    assert_int_equal(pep_sha256(pep_span_string(text), want.hashes[0]), 0);
+    struct pep_buffer frame = pep_buffer_of(PEP_REQUEST_MAX);
+    pep_want_write(&want, &frame);
+    struct pep_span span = pep_buffer_span(&frame);
+    kit_send(client, &span, 1);
+    pep_buffer_free(&frame);
+    assert_true(kit_receive(client, KIT_PATIENCE, &m));
+    int type = pep_message_type(pep_buffer_span(&m.frames[0]));
+    kit_clear(&m);
+    return type;
+}
+
+static void a_bundle_out_of_scope_does_not_exist(void **state)
+{
+    struct site *s = *state;
+    kit_upload_root(&s->d, s->operator);
+    assert_true(accepted(s, kit_bundle(&s->d, 1, NULL, "ours"), 1, NULL));
+    assert_true(accepted(s, kit_bundle_of(&s->d, "theirs", 1, NULL, "secret"), 1, NULL));
+    void *client = client_socket(s, ZMQ_DEALER, FETCH);
+    const char *const others[] = {"theirs", "nothing"};
+    for (size_t i = 0; i < 2; i++) {
+        struct kit_message rest;
+        kit_fetch(client, others[i], NULL);
+        struct pep_answer a = kit_answer(&s->d, client, &rest);
+        assert_int_equal(a.kind, PEP_ANSWER_NONE);
+        assert_int_equal(a.files, 0);
+        assert_int_equal(a.head.version, 0);
+        kit_clear(&rest);
+        assert_int_equal(ask_for_note(client, others[i], "secret"), PEP_MSG_REFUSED);
+    }
+    assert_int_equal(ask_for_note(client, "acme", "secret"), PEP_MSG_REFUSED);
+    assert_int_equal(ask_for_note(client, "acme", "ours"), PEP_MSG_FILE);
     kit_close(client);
 }
 
@@ -390,7 +430,8 @@ int main(void)
         TEST(a_policy_that_does_not_compile_is_refused),
         TEST(a_full_disk_refuses_and_changes_nothing),
         TEST(what_was_pushed_can_be_had_back_byte_for_byte),
-        TEST(a_client_gets_its_version_and_only_that),
+        TEST(a_client_gets_its_version),
+        TEST(a_bundle_out_of_scope_does_not_exist),
         TEST(only_changed_files_travel),
         TEST(notices_rise_also_over_a_kill),
     };
