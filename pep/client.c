@@ -188,6 +188,19 @@ static void hear_news(struct pep_client *c)
     }
 }
 
+/* One message without end would fill the host's memory: see received.h. */
+static void watch_memory(struct pep_client *c)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct pep_sync_event e = {.kind = PEP_EVENT_LINK_REFUSED};
+    if (!pep_link_overfull(&c->fetch) && !pep_link_overfull(&c->notices))
+        return;
+    pep_client_disconnect(c);
+    pep_client_step(c, &e); /* both sockets anew, after a pause */
+    pep_error_set(&err, PEP_ELIMIT, "the server sent a message without end: the connection is cut");
+    pep_handle_failed(c->p, &err);
+}
+
 static void send_outgoing(struct pep_client *c)
 {
     if (c->outgoing.size == 0 || c->fetch.socket == NULL)
@@ -239,6 +252,7 @@ static void one_turn(struct pep_client *c)
     hear_news(c);
     hear(c, &c->fetch, PEP_EVENT_MESSAGE);
     hear(c, &c->notices, PEP_EVENT_NOTICE);
+    watch_memory(c);
     look_for_refresh(c);
     pep_client_step(c, &tick);
     send_outgoing(c);

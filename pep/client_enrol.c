@@ -81,6 +81,8 @@ static int converse(struct asking *a, struct pep_link *link, int64_t until,
             sent = false; /* the same question again: it is idempotent */
         if (!sent && (items[0].revents & ZMQ_POLLOUT) != 0)
             sent = pep_link_send(link, pep_buffer_span(&a->question)) == PEP_OK;
+        if (pep_link_overfull(link))
+            return pep_error_set(err, PEP_ELIMIT, "the server sends a message without end");
         while (pep_link_receive(link, a->frames) == PEP_OK) {
             int rc = judge(a, ret, err);
             if (rc != PEP_ENOTFOUND)

@@ -13,8 +13,11 @@
 /* ---- one connection and its monitor (client_socket.c) ---- */
 
 struct pep_link {
-    void *socket;  /* NULL: none */
-    void *monitor; /* PAIR end of the socket's monitor */
+    void *socket;   /* NULL: none */
+    void *monitor;  /* PAIR end of the socket's monitor */
+    int fd;         /* of the connection, as libzmq's events tell; -1: none */
+    uint64_t taken; /* bytes of the parts that it brought */
+    uint64_t most;  /* that may come without making a whole message */
 };
 
 struct pep_link_options {
@@ -25,6 +28,9 @@ struct pep_link_options {
     int64_t max_frame; /* larger ones end the connection */
     const char *topic; /* ZMQ_SUB: with its NUL; or NULL */
 };
+
+/* True if the other side sends a message that does not end. For every 100 ms or so. */
+bool pep_link_overfull(struct pep_link *link);
 
 enum pep_link_news { PEP_LINK_NOTHING, PEP_LINK_UP, PEP_LINK_DOWN, PEP_LINK_REFUSED };
 

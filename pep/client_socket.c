@@ -7,10 +7,12 @@
  *   IMMEDIATE 1               nothing queues up for a server that is not there
  *   reconnect 1..2 s, to 30 s libzmq's own jitter is only rand() % RECONNECT_IVL, so the interval
  *                             itself is random per socket: doubled, the clients spread apart
- *   a monitor                 libzmq never reconnects after a refused handshake; we must see it
+ *   a monitor                 libzmq never reconnects after a refused handshake; we must see it,
+ *                             and the connection's descriptor (received.h says what for)
  */
 #include "pep/client_inside.h"
 #include "pep/core/crypto.h"
+#include "pep/received.h"
 
 #include <zmq.h>
 
@@ -25,10 +27,13 @@
 #define HANDSHAKE_TIME 5000
 #define CONNECT_TIME   3000
 #define SEND_QUEUE     64
+#define NOTICES_HELD   (256 * 1024)
+#define ANSWERS_HELD   (4 * 1024 * 1024)
+#define FORGIVEN       64 /* bytes of the server's heartbeats between two looks */
 
-#define MONITORED                                                                               \
-    (ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | \
-     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+#define MONITORED                                                                   \
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 static int set_int(void *socket, int option, int value)
 {
@@ -90,7 +95,8 @@ static int watch(void *context, struct pep_link *link)
 int pep_link_open(void *context, const struct pep_link_options *options, struct pep_link *ret,
                   struct pep_error *err)
 {
-    struct pep_link link = {zmq_socket(context, options->type), NULL};
+    struct pep_link link = {.socket = zmq_socket(context, options->type), .fd = -1};
+    link.most = options->type == ZMQ_SUB ? NOTICES_HELD : PEP_RECEIVE_MAX + ANSWERS_HELD;
     if (link.socket == NULL)
         return pep_error_set(err, PEP_EIO, "no socket: %s", zmq_strerror(errno));
     if (configure(link.socket, options) != 0 || watch(context, &link) != 0 ||
@@ -114,6 +120,29 @@ void pep_link_close(struct pep_link *link)
         zmq_close(link->monitor);
     link->socket = NULL;
     link->monitor = NULL;
+    link->fd = -1;
+}
+
+bool pep_link_overfull(struct pep_link *link)
+{
+    uint64_t received;
+    if (link->socket == NULL || link->fd < 0 || pep_received_bytes(link->fd, &received) != 0)
+        return false;
+    if (received > link->taken + link->most)
+        return true;
+    link->taken += FORGIVEN;
+    if (link->taken > received)
+        link->taken = received;
+    return false;
+}
+
+/* The value of an event is the descriptor of the connection that it is about. */
+static void follow(struct pep_link *link, uint16_t event, int32_t value)
+{
+    if (event != ZMQ_EVENT_CONNECTED && event != ZMQ_EVENT_DISCONNECTED)
+        return;
+    link->fd = event == ZMQ_EVENT_CONNECTED ? value : -1;
+    link->taken = 0;
 }
 
 enum pep_link_news pep_link_news(struct pep_link *link)
@@ -122,14 +151,18 @@ enum pep_link_news pep_link_news(struct pep_link *link)
     enum pep_link_news news = PEP_LINK_NOTHING;
     while (link->monitor != NULL && news == PEP_LINK_NOTHING) {
         uint16_t event = 0;
+        int32_t value = -1;
         int more = 0;
         zmq_msg_init(&m);
         if (zmq_msg_recv(&m, link->monitor, ZMQ_DONTWAIT) < 0) {
             zmq_msg_close(&m);
             return PEP_LINK_NOTHING;
         }
-        if (zmq_msg_size(&m) >= sizeof(event))
+        if (zmq_msg_size(&m) == sizeof(event) + sizeof(value)) {
             memcpy(&event, zmq_msg_data(&m), sizeof(event));
+            memcpy(&value, (const char *)zmq_msg_data(&m) + sizeof(event), sizeof(value));
+        }
+        follow(link, event, value);
         more = zmq_msg_more(&m);
         zmq_msg_close(&m);
         if (more) { /* the address */
@@ -211,6 +244,7 @@ int pep_link_receive(struct pep_link *link, struct pep_frames *f)
         }
         more = zmq_msg_more(&m);
         total += zmq_msg_size(&m);
+        link->taken += pep_received_part(zmq_msg_size(&m));
         if (rc == PEP_OK && (f->count == PEP_FRAMES_MAX || total > PEP_RECEIVE_MAX))
             rc = PEP_ELIMIT;
         if (rc == PEP_OK && f->count == f->capacity)

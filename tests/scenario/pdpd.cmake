@@ -28,3 +28,7 @@ pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pep_pdpd_scenario(pdpd_attack 120)
 target_sources(test_pdpd_attack PRIVATE curve_raw.c)
 target_link_libraries(test_pdpd_attack PRIVATE PkgConfig::SODIUM)
+
+# The other way round: a thief in pdpd's place against libpep.
+pep_pdpd_scenario(pep_stolen 120)
+target_link_libraries(test_pep_stolen PRIVATE pep_static)
