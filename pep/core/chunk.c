@@ -128,6 +128,17 @@ static const char *get_text(struct pep_chunk *c, struct pep_cursor *in)
     return copy;
 }
 
+/* A text that the code uses; notes whether it has a NUL byte. */
+static const char *get_constant(struct pep_chunk *c, struct pep_cursor *in, bool *nul)
+{
+    struct pep_cursor ahead = *in;
+    size_t size = get_number(&ahead);
+    const char *text = get_text(c, in);
+    if (text != NULL && strlen(text) != size - 1)
+        *nul = true;
+    return text;
+}
+
 static bool get_header(struct pep_cursor *in)
 {
     static const uint8_t head[] = {0x1b, 'L',  'u',  'a',  0x54, 0x00, 0x19, 0x93,
@@ -160,7 +171,7 @@ static void get_constants(struct pep_chunk *c, struct pep_cursor *in, struct pro
             break;
         case 4:
         case 20: /* short and long text */
-            p->constants[i] = get_text(c, in);
+            p->constants[i] = get_constant(c, in, &p->about.nul);
             break;
         default:
             in->failed = true;
@@ -443,6 +454,9 @@ static void note_instruction(struct walk *w, uint32_t word)
         return;
     case OP_GETFIELD:
         use_param(w, PEP_USE_FIELD, b_of(word), constant(w->p, c_of(word)));
+        return;
+    case OP_TESTSET: /* `sub or nil`: a copy, as with OP_MOVE */
+        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
         return;
     case OP_SELF:
         use_param(w, k_of(word) != 0 ? PEP_USE_FIELD : PEP_USE_DYNAMIC, b_of(word),

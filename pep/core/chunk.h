@@ -45,6 +45,7 @@ struct pep_chunk_function {
     unsigned params;
     bool variadic;
     size_t constants, instructions;
+    bool nul;   /* a text of it has a NUL byte */
     bool loops; /* jumps back */
 };
 

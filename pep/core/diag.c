@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define MESSAGE_MAX 1024
-#define WORD_MAX    64 /* longest name that a suggestion is made for */
+#define NAMES_MAX   1000 /* names among which one is looked for */
+#define WORD_MAX    64   /* longest name that a suggestion is made for */
 
 /* E0xx: the repository; E1xx: heads and names; E2xx: what Lua code may do; E3xx: schema; E4xx,
  * W4xx: issuers.json; E5xx: tests; W3xx: likely mistakes; N3xx: facts to know. */
@@ -95,8 +96,9 @@ static const struct pep_diag_text texts[] = {
     {"E212", "too much work while loading",
      "The top level of the files may take 20 million steps in all."},
     {"E213", "too deep or too many branches",
-     "Brackets and blocks nest at most 80 deep, and a file has at most 1000 of elseif, goto, break "
-     "and labels. A table says the same in less."},
+     "Brackets and blocks nest at most 80 deep and functions 8, an expression has at most 1000 of "
+     "`and` and `or`, and a file at most 1000 of elseif, goto, break and labels. A table says the "
+     "same in less."},
     {"E215", "too many candidates",
      "Wildcard rules are merged into every (type, action) when a policy is loaded. Name types and "
      "actions."},
@@ -349,6 +351,8 @@ const char *pep_did_you_mean(const char *word, const char *const *names, size_t 
     size_t size = strlen(word);
     size_t limit = size <= 3 ? 1 : size <= 7 ? 2 : 3;
     const char *best = NULL;
+    if (count > NAMES_MAX)
+        count = NAMES_MAX;
     for (size_t i = 0; i < count; i++) {
         size_t d = distance(word, names[i]);
         if (d <= limit && d < size) {

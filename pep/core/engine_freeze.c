@@ -44,8 +44,12 @@ static void freeze_value(lua_State *L, int seen, int depth);
 static void freeze_function(lua_State *L, int seen, int depth)
 {
     int f = lua_gettop(L);
-    if (lua_iscfunction(L, f))
+    if (lua_iscfunction(L, f)) {
+        if (lua_getupvalue(L, f, 1) != NULL) /* it counts on where it is: a decision would see it */
+            luaL_error(L, "a started loop or an unfinished rule is kept for later: call sorted(), "
+                          "allow() and so on where they are used");
         return;
+    }
     lua_pushvalue(L, f);
     if (lua_rawget(L, seen) != LUA_TNIL) {
         lua_pop(L, 1);
@@ -69,6 +73,19 @@ static void freeze_function(lua_State *L, int seen, int depth)
     }
 }
 
+/* Replaces the table on top by a copy without the slots that became empty while loading: walking
+ * over those takes time that no budget counts. */
+static void compact(lua_State *L)
+{
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, -3) != 0;) { /* t, copy, key, value */
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_remove(L, -2);
+}
+
 /* Replaces the table on top by its face, after freezing what it holds. */
 static void freeze_table(lua_State *L, int seen, int depth)
 {
@@ -84,10 +101,15 @@ static void freeze_table(lua_State *L, int seen, int depth)
         return;
     }
     lua_pushvalue(L, t);
+    compact(L);
     pep_push_read_only(L); /* t, face */
     lua_pushvalue(L, t);
     lua_pushvalue(L, t + 1);
     lua_rawset(L, seen);
+    lua_getmetatable(L, t + 1);
+    lua_getfield(L, -1, "__index");
+    lua_replace(L, t); /* the copy is what is walked now */
+    lua_settop(L, t + 1);
     lua_pushnil(L);
     while (lua_next(L, t) != 0) { /* t, face, key, value */
         freeze_value(L, seen, depth + 1);

@@ -68,6 +68,7 @@ static struct pep_strings texts_of(struct head *h, const char *key)
                       h->rule->id, key, n == 0 ? "" : ", at most 1000");
         return none;
     }
+    pep_charge(L, n * 4);
     const char **items = need(h, pep_pool_get(&h->policy->pool, n * sizeof(*items)));
     for (size_t i = 0; i < n; i++) {
         struct pep_value v = list ? pep_list_at(&whole, i) : whole;
@@ -436,6 +437,7 @@ static int declare_rule(lua_State *L)
         return luaL_error(L, "%s \"%s\": needs a table: { action = ..., resource = ... }",
                           effect_words[effect], id);
     lua_settop(L, 1);
+    pep_charge_walk(L);
     pep_push_functions(L);
     bool one = push_function(L, 1, &negated);
     if (one && lua_type(L, -1) == LUA_TFUNCTION && !lua_iscfunction(L, -1))

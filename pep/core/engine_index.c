@@ -42,6 +42,7 @@ static void add_entry(struct build *b, uint64_t key, uint32_t rule)
 {
     if (b->entry_count == b->entry_capacity) {
         size_t capacity = b->entry_capacity == 0 ? 256 : b->entry_capacity * 2;
+        b->too_large = b->too_large || capacity > PEP_ENTRIES_MAX * 2;
         struct entry *e =
             capacity > PEP_ENTRIES_MAX * 2 ? NULL : realloc(b->entries, capacity * sizeof(*e));
         if (e == NULL) {
@@ -58,6 +59,7 @@ static void add_pair(struct build *b, uint64_t key)
 {
     if (b->pair_count == b->pair_capacity) {
         size_t capacity = b->pair_capacity == 0 ? 256 : b->pair_capacity * 2;
+        b->too_large = b->too_large || capacity > PEP_ENTRIES_MAX;
         uint64_t *p = capacity > PEP_ENTRIES_MAX ? NULL : realloc(b->pairs, capacity * sizeof(*p));
         if (p == NULL) {
             b->failed = true;
@@ -128,9 +130,28 @@ static void declared_pairs(struct build *b)
     }
 }
 
+/* The actions that rules for any type name, each once, copied to *ret. */
+static size_t actions_of_any(struct build *b, uint32_t **ret)
+{
+    size_t from = find_entries(b, key_of(PEP_NONE, 0)), n = 0;
+    *ret = malloc((b->entry_count - from + 1) * sizeof(**ret));
+    if (*ret == NULL) {
+        b->failed = true;
+        return 0;
+    }
+    for (size_t k = from; k < b->entry_count; k++) {
+        uint32_t action = (uint32_t)b->entries[k].key;
+        if (action != PEP_NONE && (n == 0 || (*ret)[n - 1] != action))
+            (*ret)[n++] = action;
+    }
+    return n;
+}
+
 static void named_pairs(struct build *b)
 {
     size_t n = b->entry_count;
+    uint32_t *actions;
+    size_t action_count = actions_of_any(b, &actions);
     add_pair(b, key_of(PEP_NONE, PEP_NONE));
     uint64_t last = 0;
     for (size_t i = 0; i < n && !b->failed; i++) {
@@ -143,12 +164,10 @@ static void named_pairs(struct build *b)
         if ((uint32_t)key != PEP_NONE || key >> 32 == PEP_NONE)
             continue;
         /* (type, any) meets every (any, action) */
-        for (size_t k = find_entries(b, key_of(PEP_NONE, 0)); k < n && !b->failed; k++) {
-            uint32_t action = (uint32_t)b->entries[k].key;
-            if (action != PEP_NONE && (k == 0 || b->entries[k].key != b->entries[k - 1].key))
-                add_pair(b, key_of((uint32_t)(key >> 32), action));
-        }
+        for (size_t k = 0; k < action_count && !b->failed; k++)
+            add_pair(b, key_of((uint32_t)(key >> 32), actions[k]));
     }
+    free(actions);
 }
 
 static void sort_pairs(struct build *b)
@@ -306,13 +325,14 @@ int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct p
 {
     struct build b = {.policy = policy};
     add_literals(&b);
-    if (b.entry_count > 0)
+    if (b.entry_count > 0 && !b.failed)
         qsort(b.entries, b.entry_count, sizeof(*b.entries), compare_entries);
-    if (policy->schema.has_types)
+    if (!b.failed && policy->schema.has_types)
         declared_pairs(&b);
-    else
+    else if (!b.failed)
         named_pairs(&b);
-    sort_pairs(&b);
+    if (!b.failed)
+        sort_pairs(&b);
     bool ok = !b.failed && fill_table(&b);
     free(b.entries);
     free(b.pairs);

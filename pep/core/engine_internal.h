@@ -29,18 +29,21 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 
-#define PEP_CACHE_LINE   128
-#define PEP_STRIPES      8           /* of the rule counters */
-#define PEP_STRING_MAX   (64 * 1024) /* one string inside a policy */
-#define PEP_SEGMENTS_MAX 32          /* of a resource name */
-#define PEP_CHAIN_MAX    16          /* actors inside each other */
-#define PEP_ROLES_MAX    20000       /* interned names of each kind */
-#define PEP_ENTRIES_MAX  4000000     /* candidates in the whole index */
-#define PEP_LOAD_STEPS   20000000    /* all files of one state, while loading */
-#define PEP_LOAD_MEMORY  (256u * 1024 * 1024)
-#define PEP_BRANCHES_MAX 1000 /* `elseif`, `goto` and labels in one source */
-#define PEP_NESTING_MAX  80   /* brackets and blocks inside each other */
-#define PEP_FREEZE_DEPTH 64
+#define PEP_CACHE_LINE     128
+#define PEP_STRIPES        8           /* of the rule counters */
+#define PEP_STRING_MAX     (64 * 1024) /* one string inside a policy */
+#define PEP_SEGMENTS_MAX   32          /* of a resource name */
+#define PEP_CHAIN_MAX      16          /* actors inside each other */
+#define PEP_ROLES_MAX      20000       /* interned names of each kind */
+#define PEP_ENTRIES_MAX    4000000     /* candidates in the whole index */
+#define PEP_LOAD_STEPS     20000000    /* all files of one state, while loading */
+#define PEP_LOAD_MEMORY    (256u * 1024 * 1024)
+#define PEP_MISTAKES_MAX   200  /* of heads and schema: then loading ends */
+#define PEP_BRANCHES_MAX   1000 /* `elseif`, `goto` and labels in one source */
+#define PEP_CHAIN_LONG     1000 /* `and` and `or` in one expression */
+#define PEP_FUNCTIONS_DEEP 8    /* functions inside each other */
+#define PEP_NESTING_MAX    80   /* brackets and blocks inside each other */
+#define PEP_FREEZE_DEPTH   64
 
 #define PEP_NONE UINT32_MAX /* no such name */
 
@@ -308,6 +311,7 @@ struct pep_slot {
     struct pep_eval *eval;         /* the running decision */
     struct pep_loader *loader;     /* while loading */
     int64_t steps;                 /* left */
+    size_t largest;                /* the largest block since the budget was set */
     enum pep_exhausted exhausted;  /* sticky until the decision ends */
     int base;                      /* stack entries that stay */
     unsigned sorting;              /* comparators inside each other */
@@ -378,6 +382,15 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory);
 void pep_slot_end(struct pep_slot *slot); /* the collector's bounded step */
 /* Takes `amount` off the budget; raises when nothing is left. */
 void pep_charge(lua_State *L, size_t amount);
+/* The same for walking a table: Lua also walks over slots that are empty again, of which there are
+ * at most as many as the largest block can hold. */
+void pep_charge_walk(lua_State *L);
+bool pep_afford_walk(lua_State *L); /* false where that would raise */
+/* The same for comparing two texts, once they are known to be of equal size. */
+void pep_charge_equal(lua_State *L, const struct pep_value *a, const struct pep_value *b);
+/* An integer argument; raises for a text that reads as one, which takes time that nobody counts. */
+lua_Integer pep_need_integer(lua_State *L, int index, const char *word);
+lua_Integer pep_integer_or(lua_State *L, int index, const char *word, lua_Integer otherwise);
 /* NULL: none became free within the bound. */
 struct pep_slot *pep_slot_claim(const struct pep_policy *policy);
 void pep_slot_release(struct pep_slot *slot);

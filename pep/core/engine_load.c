@@ -39,6 +39,8 @@ void pep_load_diag(lua_State *L, const char *code, const char *help, const char 
     vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
     pep_diag_add(ld->diags, code, ld->file, pep_load_line(L), help, "%s", text);
+    if (ld->diags->errors >= PEP_MISTAKES_MAX) /* each looks for a name that was meant */
+        luaL_error(L, "more than %d mistakes", PEP_MISTAKES_MAX);
 }
 
 /* ---- require ---- */

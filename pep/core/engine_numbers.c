@@ -136,7 +136,7 @@ static int math_type(lua_State *L)
 
 static int math_ult(lua_State *L)
 {
-    lua_Integer a = luaL_checkinteger(L, 1), b = luaL_checkinteger(L, 2);
+    lua_Integer a = pep_need_integer(L, 1, "math.ult"), b = pep_need_integer(L, 2, "math.ult");
     lua_pushboolean(L, (lua_Unsigned)a < (lua_Unsigned)b);
     return 1;
 }

@@ -135,6 +135,8 @@ static int index_object(lua_State *L, struct pep_slot *slot, enum pep_object obj
         return 1;
     }
     const char *key = lua_tolstring(L, 2, &size);
+    if (size > 64)
+        pep_charge(L, size / 32);
     uint32_t name = name_of(slot, key, size);
     const struct pep_value *v = pep_eval_get(slot->eval, object, name, pep_span_of(key, size));
     if (v == NULL && slot->policy->author && !pep_eval_declared(slot->eval, object, name))
@@ -154,6 +156,8 @@ static int on_index(lua_State *L)
     size_t size;
     if (v->kind == PEP_V_MAP && lua_type(L, 2) == LUA_TSTRING) {
         const char *key = lua_tolstring(L, 2, &size);
+        if (size > 64)
+            pep_charge(L, size / 2); /* as many comparisons as the map has bits */
         pep_push_value(L, pep_map_find(v, pep_span_of(key, size)));
         return 1;
     }

@@ -15,18 +15,24 @@
 #define OBLIGE_DEPTH 8
 #define OBLIGE_MAX   16
 #define OBLIGE_TEXT  (16 * 1024)
+#define OBLIGE_ITEMS 2000 /* in all: a table that stands in many places counts each time */
 
 /* ---- Lua to JSON: raw access only, so that nothing raises while a value is owned ---- */
 
-static json_t *to_json(lua_State *L, int index, int depth);
+struct room {
+    int depth, items;
+};
+static json_t *to_json(lua_State *L, int index, struct room *room);
 
-static json_t *table_to_json(lua_State *L, int index, int depth)
+static json_t *table_to_json(lua_State *L, int index, struct room *room)
 {
     size_t n = lua_rawlen(L, index);
+    if (!pep_afford_walk(L))
+        return NULL;
     json_t *out = n > 0 ? json_array() : json_object();
     for (size_t i = 1; out != NULL && i <= n; i++) {
         lua_rawgeti(L, index, (lua_Integer)i);
-        json_t *item = to_json(L, lua_gettop(L), depth + 1);
+        json_t *item = to_json(L, lua_gettop(L), room);
         lua_pop(L, 1);
         if (item == NULL || json_array_append_new(out, item) != 0) {
             json_decref(out);
@@ -38,7 +44,7 @@ static json_t *table_to_json(lua_State *L, int index, int depth)
         if (out != NULL && n > 0 && lua_isinteger(L, -2))
             continue;
         if (out != NULL && n == 0 && lua_type(L, -2) == LUA_TSTRING)
-            item = to_json(L, lua_gettop(L), depth + 1);
+            item = to_json(L, lua_gettop(L), room);
         if (item == NULL || json_object_set_new(out, lua_tostring(L, -2), item) != 0) {
             json_decref(out);
             out = NULL;
@@ -47,15 +53,16 @@ static json_t *table_to_json(lua_State *L, int index, int depth)
     return out;
 }
 
-static json_t *to_json(lua_State *L, int index, int depth)
+static json_t *to_json(lua_State *L, int index, struct room *room)
 {
     size_t size;
     double d;
-    if (depth > OBLIGE_DEPTH || !lua_checkstack(L, 8))
+    if (room->depth > OBLIGE_DEPTH || --room->items < 0 || !lua_checkstack(L, 8))
         return NULL;
     switch (lua_type(L, index)) {
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, index, &size);
+        room->items -= (int)(size / 16);
         return memchr(text, 0, size) != NULL ? NULL : json_stringn(text, size);
     }
     case LUA_TBOOLEAN:
@@ -65,8 +72,12 @@ static json_t *to_json(lua_State *L, int index, int depth)
         if (lua_isinteger(L, index))
             return json_integer(lua_tointeger(L, index));
         return isfinite(d) ? json_real(d) : NULL;
-    case LUA_TTABLE:
-        return table_to_json(L, index, depth);
+    case LUA_TTABLE: {
+        room->depth++;
+        json_t *table = table_to_json(L, index, room);
+        room->depth--;
+        return table;
+    }
     default:
         return NULL;
     }
@@ -81,6 +92,7 @@ int pep_word_step_up(lua_State *L)
         return luaL_error(L, "step_up: only in a rule's `oblige`");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    pep_charge_walk(L);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
         int type = lua_type(L, -1);
@@ -147,7 +159,8 @@ bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_
         lua_pop(L, 1);
         return true;
     }
-    json_t *json = lua_type(L, -1) == LUA_TTABLE ? to_json(L, lua_gettop(L), 0) : NULL;
+    struct room room = {.depth = 0, .items = OBLIGE_ITEMS};
+    json_t *json = lua_type(L, -1) == LUA_TTABLE ? to_json(L, lua_gettop(L), &room) : NULL;
     lua_pop(L, 1);
     if (json_is_object(json) && json_object_size(json) > 0)
         json = json_pack("[o]", json);

@@ -25,6 +25,7 @@ static struct pep_loader *loader_of(lua_State *L, const char *word)
     struct pep_loader *ld = pep_slot_of(L)->loader;
     if (ld == NULL || !ld->first || ld->phase != PEP_SOURCE_SCHEMA)
         luaL_error(L, "%s: belongs in schema.lua", word);
+    pep_charge_walk(L);
     return ld;
 }
 
@@ -117,6 +118,11 @@ static void read_claim(lua_State *L, struct pep_schema *schema, const char *name
     if (lua_type(L, t) != LUA_TTABLE) {
         pep_load_diag(L, "E301", "{ from = \"...\", type = \"string\" }",
                       "claim `%s` must be a table", name);
+        return;
+    }
+    if (strcmp(name, "token_roles") == 0) {
+        pep_load_diag(L, "E301", "choose another name",
+                      "claim `token_roles`: it is what the claim of `roles` says, and no other");
         return;
     }
     only_keys(L, t, "claim", keys, 3);

@@ -2,10 +2,11 @@
  * Files to code: which files count, what text may be compiled, and the compiled form of each.
  *
  * Text is compiled once, in the first Lua state, after a scan that bounds what Lua's parser cannot
- * bound itself: its time (chains of `elseif`, labels and jumps are quadratic) and its use of the C
- * stack (nesting). What that gives is dumped, read by chunk.c for what it can do, and loaded into
- * the other states from the dump, five times faster than from text. Bytecode from a bundle is never
- * loaded: the first byte of a file decides, and the parser runs in text mode only.
+ * bound itself: its time (chains of `elseif`, of `and` and `or`, labels and jumps are quadratic; a
+ * global name is looked for in every function around it) and its use of the C stack (nesting). What
+ * that gives is dumped, read by chunk.c for what it can do, and loaded into the other states from
+ * the dump, five times faster than from text. Bytecode from a bundle is never loaded: the first
+ * byte of a file decides, and the parser runs in text mode only.
  */
 #include "engine_internal.h"
 #include "json.h"
@@ -19,7 +20,31 @@
 struct scan {
     const char *at, *end;
     int line, depth, deepest, branches, deepest_line;
+    int functions, deepest_function;       /* inside each other */
+    int chain, chain_line;                 /* the longest `and` or `or` of one expression */
+    int chains[PEP_NESTING_MAX + 2];       /* by depth: how long it is so far */
+    bool is_function[PEP_NESTING_MAX + 2]; /* by depth: opened by that word */
 };
+
+/* Where the depth's notes are. Deeper than the limit is refused anyway, whatever is noted there. */
+static int level(const struct scan *s)
+{
+    return s->depth < 0 ? 0 : s->depth > PEP_NESTING_MAX ? PEP_NESTING_MAX + 1 : s->depth;
+}
+
+static void end_expression(struct scan *s)
+{
+    s->chains[level(s)] = 0;
+}
+
+static void chain_on(struct scan *s)
+{
+    int n = ++s->chains[level(s)];
+    if (n > s->chain) {
+        s->chain = n;
+        s->chain_line = s->line;
+    }
+}
 
 /* Skips "[[...]]" or "[=[...]=]" at the cursor; false if there is none. */
 static bool skip_long(struct scan *s)
@@ -67,11 +92,25 @@ static void skip_comment(struct scan *s)
 
 static void deepen(struct scan *s, int by)
 {
+    if (by < 0 && s->is_function[level(s)])
+        s->functions--;
+    if (by < 0)
+        s->is_function[level(s)] = false;
     s->depth += by;
+    if (by > 0)
+        s->chains[level(s)] = 0;
     if (s->depth > s->deepest) {
         s->deepest = s->depth;
         s->deepest_line = s->line;
     }
+}
+
+static void open_function(struct scan *s)
+{
+    deepen(s, 1);
+    s->is_function[level(s)] = true;
+    if (++s->functions > s->deepest_function)
+        s->deepest_function = s->functions;
 }
 
 static bool is_name(char c)
@@ -85,8 +124,9 @@ static void scan_word(struct scan *s)
     while (s->at < s->end && is_name(*s->at))
         s->at++;
     struct pep_span w = pep_span_of(from, (size_t)(s->at - from));
-    if (pep_span_is(w, "function") || pep_span_is(w, "do") || pep_span_is(w, "then") ||
-        pep_span_is(w, "repeat"))
+    if (pep_span_is(w, "function"))
+        open_function(s);
+    else if (pep_span_is(w, "do") || pep_span_is(w, "then") || pep_span_is(w, "repeat"))
         deepen(s, 1);
     else if (pep_span_is(w, "end") || pep_span_is(w, "until"))
         deepen(s, -1);
@@ -96,11 +136,18 @@ static void scan_word(struct scan *s)
     }
     if (pep_span_is(w, "goto") || pep_span_is(w, "break"))
         s->branches++;
+    if (pep_span_is(w, "and") || pep_span_is(w, "or"))
+        chain_on(s);
+    else if (pep_span_is(w, "local") || pep_span_is(w, "return") || pep_span_is(w, "if"))
+        end_expression(s);
 }
 
 static struct scan scan_source(struct pep_span text)
 {
-    struct scan s = {(const char *)text.data, (const char *)text.data + text.size, 1, 0, 0, 0, 1};
+    struct scan s = {.at = (const char *)text.data,
+                     .end = (const char *)text.data + text.size,
+                     .line = 1,
+                     .deepest_line = 1};
     while (s.at < s.end) {
         char c = *s.at;
         if (is_name(c)) {
@@ -124,6 +171,8 @@ static struct scan scan_source(struct pep_span text)
             deepen(&s, -1);
         else if (c == ':' && two)
             s.branches++;
+        else if (c == ',' || c == ';')
+            end_expression(&s);
         else if (c == '\n')
             s.line++;
         s.at++;
@@ -147,6 +196,17 @@ static bool text_allowed(const char *path, struct pep_span text, struct pep_diag
     if (s.deepest > PEP_NESTING_MAX) {
         pep_diag_add(diags, "E213", path, s.deepest_line, "move the inner parts into functions",
                      "brackets and blocks inside each other, more than %d deep", PEP_NESTING_MAX);
+        return false;
+    }
+    if (s.deepest_function > PEP_FUNCTIONS_DEEP) {
+        pep_diag_add(diags, "E213", path, 0, "name the inner functions, one beside the other",
+                     "functions inside each other, %d deep: at most %d", s.deepest_function,
+                     PEP_FUNCTIONS_DEEP);
+        return false;
+    }
+    if (s.chain > PEP_CHAIN_LONG) {
+        pep_diag_add(diags, "E213", path, s.chain_line, "a set says the same: has(list, value)",
+                     "more than %d of `and` and `or` in one expression", PEP_CHAIN_LONG);
         return false;
     }
     if (s.branches > PEP_BRANCHES_MAX) {
@@ -187,10 +247,10 @@ static int compile_text(lua_State *L)
 /* "policies/a.lua:3: what" -> line 3, "what". */
 static const char *split_message(const char *message, const char *path, int *ret_line)
 {
-    size_t n = strlen(path);
+    size_t n = path == NULL ? 0 : strlen(path); /* NULL: no one file is to blame */
     char *end;
     *ret_line = 0;
-    if (strncmp(message, path, n) != 0 || message[n] != ':')
+    if (path == NULL || strncmp(message, path, n) != 0 || message[n] != ':')
         return message;
     long line = strtol(message + n + 1, &end, 10);
     if (*end != ':' || line < 0 || line > INT32_MAX)
@@ -278,6 +338,9 @@ static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct 
         check_use(path, &uses[i], diags);
     for (size_t i = 0; i < pep_chunk_function_count(chunk); i++) {
         const struct pep_chunk_function *f = pep_chunk_function(chunk, i);
+        if (f->nul)
+            pep_diag_add(diags, "E209", path, f->line, "leave it out",
+                         "a text with a NUL byte: no claim and no attribute can have one");
         if (f->constants > PEP_CHUNK_CONSTANTS)
             pep_diag_add(diags, "E208", path, f->line,
                          "move values into data/*.json, or parts into functions of their own",

@@ -168,6 +168,8 @@ static void *arena_alloc(void *ud, void *old, size_t old_size, size_t size)
         a->used -= had;
         return NULL;
     }
+    if (size > slot->largest)
+        slot->largest = size;
     if (too_long(slot, old, old_size, size))
         a->limit = 0;
     if (size > had && !within(slot, size - had, size))
@@ -273,11 +275,31 @@ void pep_charge(lua_State *L, size_t amount)
         luaL_error(L, "budget exhausted");
 }
 
+bool pep_afford_walk(lua_State *L)
+{
+    struct pep_slot *slot = pep_slot_of(L);
+    slot->steps -= (int64_t)(16 + slot->largest / 2048);
+    return slot->steps >= 0;
+}
+
+void pep_charge_walk(lua_State *L)
+{
+    if (!pep_afford_walk(L))
+        pep_charge(L, 1);
+}
+
+void pep_charge_equal(lua_State *L, const struct pep_value *a, const struct pep_value *b)
+{
+    if (a->kind == PEP_V_STRING && b->kind == PEP_V_STRING && a->size == b->size && a->size > 64)
+        pep_charge(L, a->size / 32);
+}
+
 void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
 {
     slot->steps = steps;
     slot->exhausted = PEP_EXHAUSTED_NOT;
     slot->sorting = 0;
+    slot->largest = 0;
     slot->arena.limit = slot->arena.used + memory;
     slot->arena.refusals = 0;
     lua_sethook(slot->L, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);

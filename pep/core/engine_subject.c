@@ -344,7 +344,7 @@ static int close_roles(struct build *b)
         return no_memory(b);
     b->s->roles = bits;
     b->s->role_ids = ids;
-    if (raw == NULL)
+    if (raw == NULL || raw->kind != PEP_V_LIST)
         return PEP_OK;
     if (!policy->schema.has_roles) {
         for (uint32_t i = 0; i < raw->size; i++) {

@@ -64,8 +64,7 @@ static void report(struct pep_suite *s, int status, struct pep_diags *diags)
         message = "runs too long; tests describe cases, they do not compute for long";
     else if (status == LUA_ERRMEM || s->slot.exhausted == PEP_EXHAUSTED_MEMORY)
         message = "needs too much memory";
-    pep_diag_add(diags, s->parsed ? "E502" : "E501", s->file->path, line, NULL, "%s",
-                 message);
+    pep_diag_add(diags, s->parsed ? "E502" : "E501", s->file->path, line, NULL, "%s", message);
 }
 
 static void load_file(struct pep_suite *s, const struct pep_file *file, struct pep_diags *diags)

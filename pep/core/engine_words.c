@@ -77,7 +77,10 @@ static struct pep_value set_item(lua_State *L, const struct set *s, size_t i)
 static int word_same(lua_State *L)
 {
     struct pep_value a, b;
-    bool same = pep_get_value(L, 1, &a) && pep_get_value(L, 2, &b) && pep_value_same(&a, &b);
+    bool same = pep_get_value(L, 1, &a) && pep_get_value(L, 2, &b);
+    if (same)
+        pep_charge_equal(L, &a, &b);
+    same = same && pep_value_same(&a, &b);
     lua_pushboolean(L, same);
     return 1;
 }
@@ -96,6 +99,7 @@ static int word_has(lua_State *L)
         } else {
             for (size_t i = 0; i < s.size && !found; i++) {
                 struct pep_value item = set_item(L, &s, i);
+                pep_charge_equal(L, &item, &wanted);
                 found = pep_value_equal(&item, &wanted);
             }
         }
@@ -114,6 +118,7 @@ static int word_overlaps(lua_State *L)
         pep_charge(L, 1 + b.size / 4);
         for (size_t k = 0; k < b.size && !found && x.kind != PEP_V_NIL; k++) {
             struct pep_value y = set_item(L, &b, k);
+            pep_charge_equal(L, &x, &y);
             found = pep_value_equal(&x, &y);
         }
     }
@@ -204,6 +209,8 @@ static bool less_at(lua_State *L, int t, size_t a, size_t b, less_function less)
     pep_charge(L, 4);
     lua_rawgeti(L, t, (lua_Integer)a);
     lua_rawgeti(L, t, (lua_Integer)b);
+    if (lua_type(L, -1) == LUA_TSTRING && lua_type(L, -2) == LUA_TSTRING)
+        pep_charge(L, lua_rawlen(L, -1) / 32);
     bool yes = less(L);
     lua_pop(L, 2);
     return yes;
@@ -289,6 +296,7 @@ static int word_sorted(lua_State *L)
         return luaL_error(L, "sorted: needs a list or a table");
     lua_newtable(L);
     lua_Integer n = 0;
+    pep_charge_walk(L);
     for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
         pep_charge(L, 1);
         if (lua_type(L, -2) != LUA_TNUMBER && lua_type(L, -2) != LUA_TSTRING)
@@ -304,6 +312,20 @@ static int word_sorted(lua_State *L)
 }
 
 /* ---- table.* ---- */
+
+lua_Integer pep_need_integer(lua_State *L, int index, const char *word)
+{
+    int is_integer = 0;
+    lua_Integer i = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &is_integer) : 0;
+    if (!is_integer)
+        luaL_error(L, "%s: argument %d must be an integer", word, index);
+    return i;
+}
+
+lua_Integer pep_integer_or(lua_State *L, int index, const char *word, lua_Integer otherwise)
+{
+    return lua_isnoneornil(L, index) ? otherwise : pep_need_integer(L, index, word);
+}
 
 /* Raises unless argument 1 is a table that the rule made itself. */
 static size_t own_table(lua_State *L, const char *word)
@@ -323,7 +345,7 @@ static int table_insert(lua_State *L)
         lua_rawseti(L, 1, n + 1);
         return 0;
     }
-    lua_Integer at = luaL_checkinteger(L, 2);
+    lua_Integer at = pep_need_integer(L, 2, "table.insert");
     if (count != 3 || at < 1 || at > n + 1)
         return luaL_error(L, "table.insert: position out of bounds");
     pep_charge(L, (size_t)(n + 1 - at));
@@ -338,7 +360,7 @@ static int table_insert(lua_State *L)
 static int table_remove(lua_State *L)
 {
     lua_Integer n = (lua_Integer)own_table(L, "remove");
-    lua_Integer at = luaL_optinteger(L, 2, n);
+    lua_Integer at = pep_integer_or(L, 2, "table.remove", n);
     if (n == 0 && lua_isnoneornil(L, 2))
         return 0;
     if (at < 1 || at > n)
@@ -377,8 +399,8 @@ static int table_unpack(lua_State *L)
     lua_settop(L, 3);
     if (!pep_push_table(L, 1, &read_only))
         return luaL_error(L, "table.unpack: needs a table");
-    lua_Integer from = luaL_optinteger(L, 2, 1);
-    lua_Integer to = luaL_optinteger(L, 3, (lua_Integer)lua_rawlen(L, 4));
+    lua_Integer from = pep_integer_or(L, 2, "table.unpack", 1);
+    lua_Integer to = pep_integer_or(L, 3, "table.unpack", (lua_Integer)lua_rawlen(L, 4));
     if (from > to)
         return 0;
     if ((lua_Unsigned)to - (lua_Unsigned)from >= UNPACK_MAX)
@@ -424,7 +446,8 @@ static int word_select(lua_State *L)
         lua_pushinteger(L, n - 1);
         return 1;
     }
-    lua_Integer i = luaL_checkinteger(L, 1);
+    lua_Integer i = pep_need_integer(L, 1, "select");
+    pep_charge(L, (size_t)n / 8);
     if (i < 0)
         i = n + i;
     else if (i > n)
