@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -19,8 +20,9 @@
 int curve_raw_tcp(const struct daemon *d, int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(d->base + port))};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* frames are written in pieces */
     if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
         return fd;
     if (fd >= 0)
@@ -186,7 +188,8 @@ bool curve_raw_closed(int fd, long ms)
     uint8_t sink[4096];
     struct pollfd p = {fd, POLLIN, 0};
     while (poll(&p, 1, (int)ms) > 0) {
-        if (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0 && errno != EAGAIN)
+        ssize_t n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
             return true;
     }
     return false;
