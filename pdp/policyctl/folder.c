@@ -28,6 +28,8 @@ int folder_open(struct session *s, const struct folder_plan *plan, struct policy
                           plan->dir);
     if (rc == EXIT_OK)
         rc = policy_source_compile(s, ret);
+    if (rc == EXIT_OK)
+        rc = policy_source_check(s, ret);
     if (rc == EXIT_OK && plan->test)
         rc = test_aside(s, ret);
     return rc;

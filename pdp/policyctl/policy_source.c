@@ -5,6 +5,8 @@
 #include "disk.h"
 #include "keyring.h"
 
+#include "pep/core/engine_check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +85,16 @@ int policy_source_open(struct session *s, const char *path, struct policy_source
     return EXIT_OK;
 }
 
+/* Prints the findings and how many errors are among them. */
+static int refuse(struct session *s, const struct policy_source *p)
+{
+    size_t errors = p->diags.errors + p->diags.lost;
+    policy_source_show(s, p, &p->diags);
+    return output_error(&s->out, EXIT_CHECK, "%s: %zu error%s\n\npolicyctl check %s", p->name,
+                        errors, errors == 1 ? "" : "s",
+                        p->repository == NULL ? "DIR" : p->repository->dir);
+}
+
 int policy_source_compile(struct session *s, struct policy_source *p)
 {
     struct pep_error err = PEP_ERROR_INIT;
@@ -94,11 +106,24 @@ int policy_source_compile(struct session *s, struct policy_source *p)
         return session_failed(s, &err, "");
     if (p->diags.errors == 0)
         pep_diag_add(&p->diags, "E001", NULL, 0, NULL, "%s", pep_error_text(&err));
-    policy_source_show(s, p, &p->diags);
-    return output_error(&s->out, EXIT_CHECK, "%s: %zu error%s\n\npolicyctl check %s", p->name,
-                        p->diags.errors + p->diags.lost,
-                        p->diags.errors + p->diags.lost == 1 ? "" : "s",
-                        p->repository == NULL ? "DIR" : p->repository->dir);
+    return refuse(s, p);
+}
+
+int policy_source_check(struct session *s, struct policy_source *p)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    int rc = pep_check_policy(p->policy, p->files, &p->diags, &err);
+    if (rc != PEP_OK && rc != PEP_EPOLICY)
+        return session_failed(s, &err, "");
+    if (p->diags.errors > 0)
+        return refuse(s, p);
+    size_t warnings = 0;
+    for (size_t i = 0; i < p->diags.count; i++)
+        warnings += p->diags.items[i].level == PEP_DIAG_WARNING;
+    if (warnings > 0)
+        output_note(&s->out, "%zu warning%s: policyctl check %s", warnings,
+                    warnings == 1 ? "" : "s", p->repository == NULL ? "DIR" : p->repository->dir);
+    return EXIT_OK;
 }
 
 void policy_source_close(struct policy_source *p)

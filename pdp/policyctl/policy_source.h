@@ -37,6 +37,10 @@ int policy_source_open_bytes(struct session *s, const char *what, struct pep_spa
                              struct policy_source *ret);
 /* Compiles; EXIT_CHECK after printing the errors. Warnings are left in `diags`. */
 int policy_source_compile(struct session *s, struct policy_source *p);
+/* What `check` says about a compiled policy: EXIT_CHECK after printing the findings if one of them
+ * is an error that compiling does not see (a claim that the schema does not declare); warnings are
+ * only counted. */
+int policy_source_check(struct session *s, struct policy_source *p);
 void policy_source_close(struct policy_source *p);
 
 /* Runs the tests of an open, compiled folder and prints failures and the closing line (on stdout).

@@ -135,6 +135,23 @@ static int announce(struct session *s, struct remote *r, const struct service_en
     return EXIT_OK;
 }
 
+/* A misspelt bundle would leave the service without a policy for ever, so it is worth a word. */
+static int warn_if_unpublished(struct session *s, struct remote *r, const char *bundle)
+{
+    struct reply reply = REPLY_INIT;
+    int rc =
+        remote_call(r, json_pack("{s:s, s:s}", "op", "head", "bundle", bundle), NO_BYTES, &reply);
+    if (rc != EXIT_OK)
+        return rc;
+    if (json_integer_value(json_object_get(reply.json, "version")) == 0)
+        output_note(&s->out,
+                    "nothing is published as %s yet: until it is, the service denies everything "
+                    "(policyctl status lists bundles)",
+                    bundle);
+    reply_free(&reply);
+    return EXIT_OK;
+}
+
 static int print_token(struct session *s, const struct service_enrol_settings *o,
                        const struct pep_enrol_token *token, json_int_t expires)
 {
@@ -191,6 +208,8 @@ int service_enrol_run(struct session *s, const void *settings)
     }
     if (rc == EXIT_OK)
         rc = print_token(s, o, &token, expires);
+    if (rc == EXIT_OK)
+        rc = warn_if_unpublished(s, r, o->bundle);
     pep_wipe(&token, sizeof(token));
     json_decref(labels);
     remote_close(r);

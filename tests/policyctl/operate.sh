@@ -72,6 +72,15 @@ cp "$dir/policies/invoice.lua" "$work/good.lua"
 echo 'allow "broken" {' >>"$dir/policies/invoice.lua"
 ctl 3 push "$dir"
 ctl 3 build "$dir" --version 9
+# Nor what compiles and `check` refuses: a claim that the schema does not declare.
+cp -r "$source/policies" "$work/typo"
+cat >"$work/typo/policies/typo.lua" <<'RULE'
+deny "typo" { action = "read", resource = "invoice", reason = "r",
+  when = function(sub) return sub.suspnded == true end }
+RULE
+ctl 3 push "$work/typo"
+has "unknown claim" err "error[E120]"
+ctl 3 build "$work/typo" --version 9
 sed 's/viewer/nobody/' "$work/good.lua" >"$dir/policies/invoice.lua"
 ctl 4 push "$dir" -o json
 has "failing test" err "1 failed"
@@ -141,6 +150,8 @@ run 0 "token alone" test "$(wc -l <"$work/token")" = 1
 run 0 "token form" grep -q '^pdpe1\.[A-Za-z0-9_-]*$' "$work/token"
 ctl 0 "service list" -o json
 json "open token" '$.tokens[0].name' billing-api '$.tokens[1]' "" '$.services' "[]"
+ctl 0 "service enrol" lost --bundle acmee --ttl 1s
+has "unpublished bundle" err "nothing is published as acmee yet"
 ctl 0 "service join" "$(cat "$work/token")" --dir "$work/id"
 run 0 "key mode" test "$(stat -c %a "$work/id/curve.key")" = 600
 ctl 8 "service join" "$(cat "$work/token")" --dir "$work/id2"
