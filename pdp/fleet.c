@@ -121,8 +121,16 @@ int fleet_put_status(const struct client *client, int64_t now_ms, json_t *servic
     if (count == 0)
         return json_array_append_new(services, describe(client, NULL, now_ms)) == 0 ? 0
                                                                                     : PEP_ENOMEM;
+    int64_t latest = INT64_MIN;
     for (size_t i = 0; i < count; i++) {
-        json_t *o = describe(client, &client->reports->items[i], now_ms);
+        if (client->reports->items[i].seen_ms > latest)
+            latest = client->reports->items[i].seen_ms;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct report *r = &client->reports->items[i];
+        if (r->seen_ms < latest && now_ms - r->seen_ms > FLEET_SILENT_MS)
+            continue;
+        json_t *o = describe(client, r, now_ms);
         if (json_array_append_new(services, o) != 0)
             return PEP_ENOMEM;
     }
