@@ -216,6 +216,16 @@ static int start(struct session *s, int argc, char **argv)
     int rc = options_parse(&s->out, "policyctl", argc, argv, NULL, NULL, &common, true, &parsed);
     if (rc != EXIT_OK)
         return rc;
+    if (parsed.operand_count > 0 && strcmp(parsed.operands[0], "help") == 0) {
+        common.help = true; /* help [VERB], as with other tools */
+        parsed.operands++;
+        parsed.operand_count--;
+        if (parsed.operand_count > 0 && is_family(parsed.operands[0]) &&
+            parsed.operand_count == 1) {
+            show_overview(parsed.operands[0]);
+            return EXIT_OK;
+        }
+    }
     if (parsed.operand_count == 0) {
         if (!common.help)
             return output_error(&s->out, EXIT_USAGE, "no verb\n\npolicyctl --help");

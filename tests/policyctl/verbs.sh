@@ -51,6 +51,15 @@ done
 run 0 "bash reads it" bash -n completion.bash
 ctl 2 completion tcsh
 
+# help and help VERB are --help and VERB --help.
+run 0 "help" "$policyctl" help
+has "help" out "usage: policyctl VERB"
+run 0 "help push" "$policyctl" help push
+has "help push" out "usage: policyctl push"
+run 0 "help service" "$policyctl" help service
+has "help service" out "service enrol"
+run 2 "help nonsense" "$policyctl" help nonsense
+
 # What bash offers after some words.
 offers() { # offers "WORDS SO FAR" EXPECTED
     run 0 "completion of $1" bash -c '. ./completion.bash
