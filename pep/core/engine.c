@@ -199,7 +199,9 @@ static void self_check(struct pep_policy *policy, const struct pep_subject *nobo
         verdict.fault_count = 0;
         if (pep_rule_call(&e, rule) == PEP_APPLIES_FAULT && verdict.fault_count > 0)
             pep_diag_add(diags, "W330", rule->file, rule->line,
-                         "guard against absent values: x ~= nil and ...",
+                         strcmp(verdict.faults[0].kind, "budget") == 0
+                             ? "do less: a decision takes at most 200,000 steps"
+                             : "guard against absent values: x ~= nil and ...",
                          "rule `%s` fails on a request without attributes: %s", rule->id,
                          verdict.faults[0].message);
         pep_eval_close(&e);

@@ -222,9 +222,11 @@ static void resolve(struct walk *w)
     w->decided = true;
     if (w->e->busy)
         conclude(w, PEP_DENY, PEP_CODE_BUSY, NULL);
-    else if (w->exhausted != NULL)
+    else if (w->exhausted != NULL) {
         conclude(w, PEP_DENY, PEP_CODE_FAULT, w->exhausted);
-    else if (w->deny != NULL)
+        if (w->exhausted->effect == PEP_EFFECT_ALLOW)
+            v->reason = NULL; /* it says why one may, and nobody may */
+    } else if (w->deny != NULL)
         conclude(w, PEP_DENY, w->deny_failed ? PEP_CODE_FAULT : PEP_CODE_DENIED, w->deny);
     else if (w->allow == NULL)
         conclude(w, PEP_DENY, PEP_CODE_NOT_GRANTED, NULL);
