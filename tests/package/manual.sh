@@ -6,7 +6,7 @@ manual=$1 header=$2
 failed=0
 faults=$(mandoc -T lint -W warning "$manual")
 [ -z "$faults" ] || { echo "$faults"; failed=1; }
-text=$(mandoc -T ascii "$manual" | col -bx)
+text=$(mandoc -T ascii "$manual" | sed 's/.\x08//g') # without overstruck letters
 functions=$(sed -n '/^PEP_API/p' "$header" | grep -oE '\bpep_[a-z_]+\(' | tr -d '(')
 options=$(sed -n '/^typedef struct pep_options/,/^} pep_options;/p' "$header" | sed 's:/\*.*::' |
     grep -oE '^ {4}[a-z][^;]*;' | sed -E 's/\)\(.*//; s/.*[ *(]([a-z_]+);?$/\1/' | grep -v '^size$')
