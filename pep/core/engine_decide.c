@@ -211,7 +211,9 @@ static void conclude(struct walk *w, pep_outcome outcome, pep_code code,
     v->code = code;
     v->rule = rule == NULL ? NULL : rule->id;
     v->reason = rule == NULL ? NULL : rule->reason;
-    v->obligations = rule == NULL || outcome == PEP_ALLOW ? NULL : rule->obligations;
+    /* a failed challenge must not look like one */
+    bool given = rule != NULL && outcome != PEP_ALLOW && code != PEP_CODE_FAULT;
+    v->obligations = given ? rule->obligations : NULL;
     v->advice = rule == NULL ? NULL : rule->advice;
 }
 
