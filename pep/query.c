@@ -2,6 +2,7 @@
 
 #include "pep/core/json.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TRACEPARENT 55 /* "00-" 32 "-" 16 "-" 2 */
@@ -25,8 +26,9 @@ static bool value_valid(const pep_attr *a)
     switch (a->type) {
     case PEP_STRING:
         return text_valid(a->value.string);
+    case PEP_NUMBER: /* no comparison holds for NaN, so a rule that denies would not apply */
+        return isfinite(a->value.number);
     case PEP_INT:
-    case PEP_NUMBER:
     case PEP_BOOL:
         return true;
     case PEP_SET:

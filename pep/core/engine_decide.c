@@ -142,6 +142,7 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
     if (slot == NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
         return PEP_APPLIES_FAULT;
     lua_State *L = slot->L;
+    slot->sorting = 0; /* one rule that failed inside a sort takes nothing from the next */
     e->verdict->effort.calls++;
     int status = pep_plain_call(slot, rule);
     if (status != LUA_OK || slot->exhausted != PEP_EXHAUSTED_NOT) {
@@ -238,6 +239,8 @@ static void resolve(struct walk *w)
         conclude(w, PEP_CHALLENGE, PEP_CODE_CHALLENGE, w->challenge);
         if (w->asking != NULL)
             v->obligations = pep_oblige_merged(w->e->policy, w->asking, w->max_age);
+        if (w->asking != NULL && v->obligations == NULL) /* a weaker demand is none */
+            conclude(w, PEP_DENY, PEP_CODE_FAULT, w->challenge);
     } else if (w->free_allow || w->usable != NULL) {
         conclude(w, PEP_ALLOW, PEP_CODE_ALLOWED, w->free_allow ? w->allow : w->usable);
         v->rule = w->allow->id;
@@ -295,8 +298,9 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     if (slot->broken) { /* its state is gone; what follows cannot be run in it */
         pep_slot_rebuild(slot);
         slot->eval = e;
-        if (!slot->broken)
-            pep_plain_begin(slot, e->subject);
+        if (slot->broken)
+            return PEP_APPLIES_FAULT;
+        pep_plain_begin(slot, e->subject);
     }
     int64_t steps = slot->steps;
     size_t limit = slot->arena.limit;
@@ -306,8 +310,9 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     if (slot->broken) {
         pep_slot_rebuild(slot);
         slot->eval = e;
-        if (!slot->broken)
-            pep_plain_begin(slot, e->subject);
+        if (slot->broken)
+            return PEP_APPLIES_FAULT;
+        pep_plain_begin(slot, e->subject);
         limit = slot->arena.used + PEP_BUDGET_MEMORY;
         pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
     }

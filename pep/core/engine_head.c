@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LIST_MAX 1000 /* names in one list of a head */
+#define SAME_MAX 16   /* of `same`, each looked up twice per decision */
 
 static const char *const effect_words[] = {"deny", "allow", "challenge"};
 
@@ -276,6 +277,9 @@ static void read_who(struct head *h)
     rule->issuer_texts = texts_of(h, "issuers");
     rule->issuers = ids_of(h, &rule->issuer_texts, &h->policy->issuer_names);
     rule->same_texts = texts_of(h, "same");
+    if (rule->same_texts.count > SAME_MAX)
+        pep_load_diag(h->L, "E102", NULL, "rule `%s`: `same` has %d names: at most %d", rule->id,
+                      (int)rule->same_texts.count, SAME_MAX);
     rule->same = ids_of(h, &rule->same_texts, &h->policy->names);
     for (size_t i = 0; i < rule->same_texts.count; i++)
         check_same(h, rule->same.ids[i], rule->same_texts.items[i]);

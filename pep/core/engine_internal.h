@@ -42,6 +42,7 @@
 #define PEP_BRANCHES_MAX   1000 /* `elseif`, `goto` and labels in one source */
 #define PEP_CHAIN_LONG     1000 /* `and` and `or` in one expression */
 #define PEP_FUNCTIONS_DEEP 8    /* functions inside each other */
+#define PEP_MODULES_DEEP   32   /* modules that require each other in a row */
 #define PEP_NESTING_MAX    80   /* brackets and blocks inside each other */
 #define PEP_FREEZE_DEPTH   64
 
@@ -365,6 +366,7 @@ struct pep_loader {
     size_t rule_count, rule_capacity;
     size_t functions;
     unsigned char *module_state; /* per source: 0, 1 loading, 2 loaded */
+    unsigned modules_deep;       /* that load each other right now: each takes C stack */
 };
 
 /* engine_state.c */
@@ -459,7 +461,8 @@ bool pep_type_declares(const struct pep_resource_type *type,
 void pep_head_open(lua_State *L); /* allow, deny, challenge, step_up */
 bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_rule *rule,
                      bool oblige);
-/* The obligations of `rule` with this step-up age, as JSON text that lives with the policy. */
+/* The obligations of `rule` with this step-up age, as JSON text that lives with the policy. NULL
+ * without memory, or if there are too many such texts. */
 const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_rule *rule,
                               double max_age);
 void pep_merged_free(struct pep_policy *policy);

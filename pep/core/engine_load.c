@@ -63,13 +63,18 @@ static int word_require(lua_State *L)
     }
     if (ld->module_state[i] == 1)
         return luaL_error(L, "require: `%s` needs itself, through other modules", name);
+    if (ld->modules_deep >= PEP_MODULES_DEEP)
+        return luaL_error(L, "require: more than %d modules that need each other in a row",
+                          PEP_MODULES_DEEP);
     enum pep_source_kind phase = ld->phase;
     const char *file = ld->file;
+    ld->modules_deep++;
     ld->module_state[i] = 1;
     ld->phase = PEP_SOURCE_MODULE;
     ld->file = s->path;
     pep_push_chunk(L, s);
     lua_call(L, 0, 1);
+    ld->modules_deep--;
     ld->phase = phase;
     ld->file = file;
     ld->module_state[i] = 2;
@@ -135,6 +140,7 @@ static int refuse(struct pep_slot *slot, struct pep_loader *ld, int status, cons
 /* One file; a mistake in it does not hide those in the next. */
 static int run_file(struct pep_slot *slot, struct pep_loader *ld, const struct pep_source *s)
 {
+    ld->modules_deep = 0;
     ld->file = s->path;
     ld->phase = s->kind;
     int status = pep_slot_call(slot, run_source, (void *)(uintptr_t)s);
@@ -191,11 +197,13 @@ int pep_slot_rebuild(struct pep_slot *slot)
     const struct pep_policy *policy = slot->policy;
     struct pep_loader ld = {.first = false};
     pep_slot_close(slot);
+    locale_t before = uselocale(policy->locale); /* its top level must come out as the first time */
     int rc = pep_slot_open(slot, policy, NULL);
     if (rc == PEP_OK)
         rc = pep_slot_load(slot, &ld, NULL);
     if (rc == PEP_OK && ld.functions != policy->function_count)
         rc = PEP_EPOLICY;
+    uselocale(before);
     slot->broken = rc != PEP_OK;
     return rc;
 }

@@ -4,7 +4,8 @@
  * An obligation is an object with a `type`; step_up { acr_values, max_age } makes the one of RFC
  * 9470. Where several challenges apply, the answer asks for the smallest max_age with the first
  * rule's acr_values: such a text is made on first use and kept with the policy, found by (rule,
- * age), so that a warm decision allocates nothing. The list only grows and is bounded by the rules.
+ * age), so that a warm decision allocates nothing. The list only grows; a policy with more such
+ * pairs than MERGED_MAX gets no further ones and denies.
  */
 #include "engine_internal.h"
 
@@ -15,6 +16,7 @@
 #define OBLIGE_DEPTH 8
 #define OBLIGE_MAX   16
 #define OBLIGE_TEXT  (16 * 1024)
+#define MERGED_MAX   1024
 #define OBLIGE_ITEMS 2000 /* in all: a table that stands in many places counts each time */
 
 /* ---- Lua to JSON: raw access only, so that nothing raises while a value is owned ---- */
@@ -193,6 +195,7 @@ struct pep_merged {
     struct pep_merged *next;
     const struct pep_rule *rule;
     double max_age;
+    unsigned number; /* in the list, from 1 */
     char text[];
 };
 
@@ -228,13 +231,15 @@ const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_
         if (m->rule == rule && m->max_age == max_age)
             return m->text;
     }
-    struct pep_merged *m = make_merged(rule, max_age);
+    bool full = first != NULL && first->number >= MERGED_MAX;
+    struct pep_merged *m = full ? NULL : make_merged(rule, max_age);
     if (m == NULL)
-        return rule->obligations;
+        return NULL;
     m->next = first; /* two threads may both add one: both stay valid */
+    do
+        m->number = m->next == NULL ? 1 : m->next->number + 1;
     while (!atomic_compare_exchange_weak_explicit(head, &m->next, m, memory_order_release,
-                                                  memory_order_relaxed))
-        ;
+                                                  memory_order_acquire));
     return m->text;
 }
 

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILLS_MAX 64
+
 static const char *const prefixes[PEP_OBJECTS] = {"sub.", "res.", "ctx."};
 
 /* The id of "sub.name" in policy->reads. */
@@ -85,7 +87,8 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
 {
     size_t count;
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
-    struct pep_read *fills = pep_pool_get(&policy->pool, (count + 1) * sizeof(*fills));
+    size_t room = count < FILLS_MAX ? count + 1 : FILLS_MAX;
+    struct pep_read *fills = pep_pool_get(&policy->pool, room * sizeof(*fills));
     bool plain = !policy->author && !pep_chunk_function(chunk, 0)->variadic;
     if (fills == NULL)
         return false;
@@ -100,11 +103,13 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
                 k++;
             if (r.name == PEP_NONE)
                 return false;
-            if (k == rule->fill_count)
+            if (k == FILLS_MAX) /* so many are read faster one by one, and none in vain */
+                plain = false;
+            else if (k == rule->fill_count)
                 fills[rule->fill_count++] = r;
         }
-        plain = !ours || (u->kind != PEP_USE_DYNAMIC && u->kind != PEP_USE_ESCAPE &&
-                          u->kind != PEP_USE_WRITE);
+        plain = plain && (!ours || (u->kind != PEP_USE_DYNAMIC && u->kind != PEP_USE_ESCAPE &&
+                                    u->kind != PEP_USE_WRITE));
     }
     rule->fills = fills;
     rule->plain = plain;
@@ -202,16 +207,40 @@ static bool same_reads(const struct pep_bucket *a, const char *const *texts, siz
            (count == 0 || memcmp(a->reads, texts, count * sizeof(*texts)) == 0);
 }
 
+/* The ids of what each rule reads: names are looked up once per rule, not once per candidate. */
+struct rule_reads {
+    const uint32_t *ids;
+    uint32_t count;
+};
+
+static struct rule_reads *each_rule(struct pep_policy *policy, struct pep_pool *pool, struct set *s)
+{
+    struct rule_reads *all = pep_pool_get(pool, (policy->rule_count + 1) * sizeof(*all));
+    for (size_t i = 0; all != NULL && i < policy->rule_count; i++) {
+        clear(s);
+        uint32_t *ids = add_head(policy, &policy->rules[i], s)
+                            ? pep_pool_get(pool, (s->count + 1) * sizeof(*ids))
+                            : NULL;
+        if (ids == NULL)
+            return NULL;
+        if (s->count > 0)
+            memcpy(ids, s->ids, s->count * sizeof(*ids));
+        all[i] = (struct rule_reads){ids, s->count};
+    }
+    return all;
+}
+
 static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct set *s,
-                        const struct pep_bucket *previous)
+                        const struct pep_bucket *previous, const struct rule_reads *reads)
 {
     uint8_t any = 0;
     bool ok = true;
     clear(s);
     for (uint32_t i = 0; ok && i < b->count; i++) {
-        const struct pep_rule *rule = &policy->rules[b->rules[i]];
-        ok = add_head(policy, rule, s);
-        any |= rule->reads_any;
+        const struct rule_reads *r = &reads[b->rules[i]];
+        for (uint32_t k = 0; ok && k < r->count; k++)
+            ok = add(s, r->ids[k]);
+        any |= policy->rules[b->rules[i]].reads_any;
     }
     if (ok && any != 0)
         ok = add_any(policy, any, s);
@@ -238,10 +267,13 @@ static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct 
 int pep_reads_build(struct pep_policy *policy)
 {
     struct set s = {NULL, 0, NULL, 0};
-    bool ok = true;
+    struct pep_pool pool = {NULL, 0};
+    const struct rule_reads *reads = each_rule(policy, &pool, &s);
+    bool ok = reads != NULL;
     for (uint32_t i = 0; ok && i < policy->index.bucket_count; i++)
         ok = fill_bucket(policy, &policy->index.buckets[i], &s,
-                         i == 0 ? NULL : &policy->index.buckets[i - 1]);
+                         i == 0 ? NULL : &policy->index.buckets[i - 1], reads);
+    pep_pool_free(&pool);
     free(s.ids);
     free(s.seen);
     return ok ? PEP_OK : PEP_ENOMEM;

@@ -60,6 +60,8 @@ static bool from_attr(const pep_attr *a, struct pep_value *ret)
         v.u.integer = a->value.integer;
         break;
     case PEP_NUMBER:
+        if (!isfinite(a->value.number)) /* no comparison holds for NaN: a deny would not apply */
+            return false;
         v.kind = PEP_V_NUMBER;
         v.u.number = a->value.number;
         break;

@@ -486,6 +486,7 @@ static int word_data(lua_State *L)
     if (lua_type(L, 1) != LUA_TSTRING)
         return luaL_error(L, "data: needs a name, as in data \"limits\"");
     const char *name = lua_tolstring(L, 1, &size);
+    pep_charge(L, pep_slot_of(L)->policy->data_count / 4);
     const struct pep_value *v = pep_data_find(pep_slot_of(L)->policy, pep_span_of(name, size));
     if (v == NULL)
         return luaL_error(L, "data: there is no data/%s.json", name);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,20 @@ static void values_must_be_there(void **unused)
     assert_int_equal(ask(&q, "no attributes"), PEP_EINVAL);
 }
 
+static void numbers_must_be_finite(void **unused)
+{
+    (void)unused;
+    pep_query q = PEP_QUERY_INIT;
+    pep_attr a = pep_attr_number("amount", 1e308);
+    q.attrs = &a;
+    q.attr_count = 1;
+    assert_int_equal(ask(&q, NULL), PEP_OK);
+    a = pep_attr_number("amount", NAN);
+    assert_int_equal(ask(&q, "amount"), PEP_EINVAL);
+    a = pep_attr_number("amount", -INFINITY);
+    assert_int_equal(ask(&q, "amount"), PEP_EINVAL);
+}
+
 static void json_must_be_a_bounded_object(void **unused)
 {
     (void)unused;
@@ -175,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_name_may_be_given_once),
         cmocka_unit_test(the_most_attributes),
         cmocka_unit_test(values_must_be_there),
+        cmocka_unit_test(numbers_must_be_finite),
         cmocka_unit_test(json_must_be_a_bounded_object),
         cmocka_unit_test(a_query_must_be_initialised),
         cmocka_unit_test(trace_ids_follow_the_recommendation),

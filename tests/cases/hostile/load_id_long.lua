@@ -1,0 +1,2 @@
+-- refused E211
+allow (("é"):rep(200)) { action = "do", resource = "thing" }
