@@ -3,7 +3,6 @@
 # repository, which must pass a strict check and all its tests, with every rule covered.
 . "$(dirname "$0")/kit.sh"
 mkdir -p "$work/guide/policies" "$work/guide/tests" "$work/guide/lib" "$work/guide/data"
-echo '{"name": "guide"}' >"$work/guide/bundle.json"
 awk -v dir="$work/guide/" '
     /^```(lua|json) / { file = dir $2; blocks++; next }
     /^```(lua|json)$/ { print "FAIL a block without a file name in line " NR; bad = 1 }
@@ -16,13 +15,12 @@ run 0 "tests" "$policyctl" test "$work/guide" --cover --min-cover 100
 cp "$source/policies/.luacheckrc" "$work/guide/"
 run 0 "luacheck" inside "$work/guide" luacheck -q --no-color --no-cache --config .luacheckrc .
 
-# The first page alone: three files, three passed, and the eval that it shows.
+# The first page alone: four files, three passed, and the eval that it shows.
 rm -rf "$work/first"
 mkdir -p "$work/first/policies" "$work/first/tests"
-echo '{"name": "first"}' >"$work/first/bundle.json"
 awk -v dir="$work/first/" '
     /^## The head of a rule/ { exit }
-    /^```lua /  { file = dir $2; next }
+    /^```(lua|json) / { file = dir $2; next }
     /^```/      { file = ""; next }
     file != ""  { print >> file }
 ' "$source/docs/language.md"
