@@ -213,6 +213,9 @@ static const struct pep_diag_text texts[] = {
     {"N305", "an action that no rule can allow",
      "The schema declares the action, and no allow rule covers it, so that every request for it is "
      "denied. That can be meant. If not, a rule is missing, or names the action or type wrongly."},
+    {"N405", "nobody's tokens count",
+     "issuers.json is not there, or its list is empty: no service that decides by this policy "
+     "accepts any token. Tests and `eval --subject` do without tokens, so they pass all the same."},
 };
 
 /* ---- collecting ---- */

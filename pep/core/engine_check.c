@@ -128,6 +128,16 @@ static void check_actions(const struct check *c)
     }
 }
 
+/* ---- whose tokens count ---- */
+
+static void check_callers(const struct check *c)
+{
+    if (pep_issuers_count(c->policy->issuers) == 0)
+        pep_diag_add(c->diags, "N405", "issuers.json", 0,
+                     "name your identity provider, its audiences and its keys in issuers.json",
+                     "no issuer: services refuse every token");
+}
+
 /* ---- what nobody uses ---- */
 
 static bool is_used(const struct pep_policy *p, enum pep_use_kind kind, const char *name)
@@ -183,8 +193,8 @@ bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
 /* ---- the entry ---- */
 
 static void (*const checks[])(const struct check *) = {
-    check_schema,    check_attributes, check_reasons, check_inherited,
-    check_wildcards, check_shadowed,   check_unused,  check_actions,
+    check_schema,   check_attributes, check_reasons, check_inherited, check_wildcards,
+    check_shadowed, check_unused,     check_actions, check_callers,
 };
 
 int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,
