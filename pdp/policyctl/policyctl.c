@@ -213,6 +213,8 @@ static int start(struct session *s, int argc, char **argv)
 {
     struct common_settings common = {0};
     struct parsed parsed;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return version_run(s, NULL);
     int rc = options_parse(&s->out, "policyctl", argc, argv, NULL, NULL, &common, true, &parsed);
     if (rc != EXIT_OK)
         return rc;

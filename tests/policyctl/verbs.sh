@@ -51,6 +51,9 @@ done
 run 0 "bash reads it" bash -n completion.bash
 ctl 2 completion tcsh
 
+run 0 "--version" "$policyctl" --version
+has "--version" out "policyctl "
+
 # help and help VERB are --help and VERB --help.
 run 0 "help" "$policyctl" help
 has "help" out "usage: policyctl VERB"
