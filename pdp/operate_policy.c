@@ -153,7 +153,8 @@ static int compare_with_head(const struct server *s, const struct pep_manifest *
     const uint8_t *base = pep_manifest_base(m);
     unsigned long long n = pep_manifest_version(m);
     r->code = "conflict";
-    r->help = "get the head with policyctl diff; then push again";
+    r->help = "policyctl diff DIR shows what is live; then push the folder again, or build the "
+              "bundle again";
     if (t == NULL && base == NULL)
         return 0;
     if (t == NULL) {
@@ -288,6 +289,9 @@ int operate_get(struct operation *o)
     struct getting g = {o, false, 0};
     struct store_filter filter = {name, (uint64_t)version, 1};
     int rc = version == 0 ? 0 : store_each_version(store, &filter, get_version, &g, &err);
+    if (version == 0)
+        return operate_refuse(o, "not_found", "policyctl push DIR",
+                              "nothing is published as %s yet", name);
     if (rc == 0 && !g.found)
         return operate_refuse(o, "not_found", "policyctl history", "%s has no version %lld", name,
                               (long long)version);

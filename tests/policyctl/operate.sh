@@ -49,6 +49,8 @@ ctl 0 "root show" -o json
 json "root" '$.version' 1 '$.keys[0].role' root '$.keys[1].role' policy '$.keys[2].role' beacon '$.keys[3]' ""
 
 # Publishing.
+ctl 1 diff "$dir"
+has "diff before the first push" err "nothing is published as acme yet"
 ctl 0 push "$dir" -m "first rules" -o json
 json "push" '$.bundle' acme '$.version' 1 '$.epoch' 1 '$.state' live
 cp "$work/out" "$work/pushed"
