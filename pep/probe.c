@@ -291,10 +291,24 @@ static json_t *text_or_null(const char *text)
     return text == NULL || text[0] == '\0' ? json_null() : json_string(text);
 }
 
+/* One line per change, whoever sees it first: the library's thread, or ours before it asks. */
+static bool is_news(const pep_status *status)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static pep_status printed;
+    pthread_mutex_lock(&lock);
+    bool news = printed.size == 0 || printed.state != status->state ||
+                printed.epoch != status->epoch || printed.version != status->version ||
+                strcmp(printed.last_error_text, status->last_error_text) != 0;
+    printed = *status;
+    pthread_mutex_unlock(&lock);
+    return news;
+}
+
 static void print_state(void *user, const struct pep_status *status)
 {
     (void)user;
-    if (status->state == PEP_CLOSED)
+    if (status->state == PEP_CLOSED || !is_news(status))
         return;
     json_t *line = json_object();
     json_object_set_new(line, "event", json_string("state"));
@@ -404,6 +418,13 @@ static pep *open_probe(const struct settings *s)
     return p;
 }
 
+static void print_current_state(pep *p)
+{
+    pep_status status = PEP_STATUS_INIT;
+    pep_get_status(p, &status);
+    print_state(NULL, &status);
+}
+
 static bool same_version(const pep_status *a, const pep_status *b)
 {
     return a->state == b->state && a->epoch == b->epoch && a->version == b->version;
@@ -433,19 +454,13 @@ static int first_look(pep *p, const struct settings *s, const char *token)
     bool ready = pep_wait_ready(p, s->timeout_ms) == PEP_OK;
     if (s->mode != PEP_FILE && !s->watch && ready)
         pep_refresh(p, s->timeout_ms < REFRESH_MS ? s->timeout_ms : REFRESH_MS);
+    print_current_state(p);
     if (token != NULL)
         return ask(p, s, token) ? EXIT_OK : EXIT_NOT_ALLOWED;
     if (!ready)
         fprintf(stderr, "pep-probe: no policy within %u ms: everything is denied\n",
                 (unsigned)s->timeout_ms);
     return ready ? EXIT_OK : EXIT_NOT_READY;
-}
-
-static void print_final_state(pep *p)
-{
-    pep_status status = PEP_STATUS_INIT;
-    pep_get_status(p, &status);
-    print_state(NULL, &status);
 }
 
 int main(int argc, char **argv)
@@ -470,8 +485,6 @@ int main(int argc, char **argv)
     rc = first_look(p, &s, asked);
     if (s.watch)
         rc = watch(p, &s, asked, &signals);
-    else if (asked == NULL)
-        print_final_state(p);
     pep_close(p);
     return rc;
 }

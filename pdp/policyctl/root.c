@@ -245,8 +245,10 @@ static int load(struct session *s, bool local, struct pep_root **ret)
         return rc == PEP_OK ? EXIT_OK : session_failed(s, &err, "policyctl key generate NAME");
     }
     int rc = session_context(s, &c);
-    if (rc != EXIT_OK)
+    if (rc != EXIT_OK) {
+        fputs("   = help: policyctl root show --local   (this machine's own root)\n", stderr);
         return rc;
+    }
     context_wipe(&c);
     rc = keyring_context_root(c.name, ret, &err);
     if (rc == PEP_ENOTFOUND)
