@@ -11,7 +11,8 @@
 
 #define BUCKET_SLOTS  8
 #define PUT_ATTEMPTS  4
-#define USED_INTERVAL 1 /* seconds between two writes of `used` */
+#define USED_INTERVAL 1   /* seconds between two writes of `used` */
+#define HASHED        128 /* the last bytes of a token: most or all of a signature */
 
 struct bucket {
     _Alignas(64) atomic_uint_fast64_t tags[BUCKET_SLOTS];
@@ -45,7 +46,9 @@ int pep_token_hash_start(void)
 
 uint64_t pep_token_hash(struct pep_span token)
 {
-    return XXH3_64bits_withSecret(token.data, token.size, secret.bytes, sizeof(secret.bytes));
+    size_t n = token.size < HASHED ? token.size : HASHED;
+    const uint8_t *end = token.data + token.size;
+    return XXH3_64bits_withSecret(end - n, n, secret.bytes, sizeof(secret.bytes)) ^ token.size;
 }
 
 /* ---- entries ---- */

@@ -178,6 +178,27 @@ static void the_hash_is_keyed(void **unused)
     assert_true(pep_token_hash(key) == pep_token_hash(key));
 }
 
+/* The hash reads the end alone: what differs before it is told apart by the bytes. */
+static void tokens_with_one_end_are_told_apart(void **unused)
+{
+    (void)unused;
+    struct pep_token_cache *c = pep_token_cache_new(64);
+    char a[401], b[401];
+    memset(a, 'x', 400);
+    a[400] = '\0';
+    memcpy(b, a, sizeof(b));
+    b[0] = 'y';
+    assert_true(pep_token_hash(pep_span_string(a)) == pep_token_hash(pep_span_string(b)));
+    assert_true(put(c, a, NOW));
+    assert_null(find(c, b, NOW));
+    assert_true(put(c, b, NOW));
+    assert_ptr_not_equal(find(c, a, NOW), find(c, b, NOW));
+    b[399] = 'y';
+    assert_true(pep_token_hash(pep_span_string(a)) != pep_token_hash(pep_span_string(b)));
+    assert_true(pep_token_hash(pep_span_string(a)) != pep_token_hash(pep_span_string(a + 1)));
+    pep_token_cache_free(c);
+}
+
 /* ---- threads ---- */
 
 #define THREADS 4
@@ -256,6 +277,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded_and_the_used_stay),
         cmocka_unit_test(what_waits_to_be_freed_is_bounded_too),
         cmocka_unit_test(the_hash_is_keyed),
+        cmocka_unit_test(tokens_with_one_end_are_told_apart),
         cmocka_unit_test(threads_find_only_living_entries),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
