@@ -10,21 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pep_span pep_span_of(const void *data, size_t size)
-{
-    return (struct pep_span){data, size};
-}
-
-struct pep_span pep_span_string(const char *string)
-{
-    return (struct pep_span){(const uint8_t *)string, string == NULL ? 0 : strlen(string)};
-}
-
-bool pep_span_equal(struct pep_span a, struct pep_span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 bool pep_span_is(struct pep_span a, const char *string)
 {
     return pep_span_equal(a, pep_span_string(string));
@@ -173,11 +158,6 @@ static void put_int(struct pep_buffer *b, uint64_t v, size_t size)
         p[i] = (uint8_t)(v >> 8 * (size - 1 - i));
 }
 
-void pep_put_u8(struct pep_buffer *b, uint8_t v)
-{
-    put_int(b, v, 1);
-}
-
 void pep_put_u16(struct pep_buffer *b, uint16_t v)
 {
     put_int(b, v, 2);
@@ -193,16 +173,11 @@ void pep_put_u64(struct pep_buffer *b, uint64_t v)
     put_int(b, v, 8);
 }
 
-void pep_put_bytes(struct pep_buffer *b, const void *data, size_t size)
+void pep_put_more(struct pep_buffer *b, const void *data, size_t size)
 {
     uint8_t *p = reserve(b, size);
     if (p != NULL && size > 0)
         memcpy(p, data, size);
-}
-
-void pep_put_span(struct pep_buffer *b, struct pep_span s)
-{
-    pep_put_bytes(b, s.data, s.size);
 }
 
 void pep_put_string(struct pep_buffer *b, struct pep_span s)
@@ -430,6 +405,14 @@ static size_t utf8_length(const uint8_t *p, size_t left)
 bool pep_utf8_valid(struct pep_span s)
 {
     for (size_t i = 0; i < s.size;) {
+        uint64_t eight;
+        if (s.size - i >= sizeof(eight)) { /* most texts are ASCII from end to end */
+            memcpy(&eight, s.data + i, sizeof(eight));
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof(eight);
+                continue;
+            }
+        }
         size_t n = utf8_length(s.data + i, s.size - i);
         if (n == 0)
             return false;

@@ -4,8 +4,8 @@
  *
  * A cursor that runs past its end fails once and for all: every later get yields zero, so that a
  * parser reads all its fields and asks once, at the end, with pep_cursor_done(), which also refuses
- * trailing bytes. Integers are big endian. After OpenSSH's sshbuf; rejected: returning an error from
- * each get, which makes the caller's happy path unreadable and one forgotten check a hole.
+ * trailing bytes. Integers are big endian. After OpenSSH's sshbuf; rejected: returning an error
+ * from each get, which makes the caller's happy path unreadable and one forgotten check a hole.
  */
 #ifndef PEP_CORE_BYTES_H
 #define PEP_CORE_BYTES_H
@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes that somebody else owns. */
 struct pep_span {
@@ -20,9 +21,18 @@ struct pep_span {
     size_t size;
 };
 
-struct pep_span pep_span_of(const void *data, size_t size);
-struct pep_span pep_span_string(const char *string); /* without the NUL */
-bool pep_span_equal(struct pep_span a, struct pep_span b);
+static inline struct pep_span pep_span_of(const void *data, size_t size)
+{
+    return (struct pep_span){data, size};
+}
+static inline struct pep_span pep_span_string(const char *string) /* without the NUL */
+{
+    return (struct pep_span){(const uint8_t *)string, string == NULL ? 0 : strlen(string)};
+}
+static inline bool pep_span_equal(struct pep_span a, struct pep_span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
 bool pep_span_is(struct pep_span a, const char *string);
 
 /* ---- reading ---- */
@@ -59,12 +69,43 @@ struct pep_buffer pep_buffer_of(size_t max);
 /* Writes into `size` bytes of the caller's and no further: never allocates, is not to be freed. */
 struct pep_buffer pep_buffer_over(void *storage, size_t size);
 void pep_buffer_free(struct pep_buffer *b);
-void pep_put_u8(struct pep_buffer *b, uint8_t v);
+/* Room for `size` bytes and a NUL behind them where no memory is needed for it; NULL otherwise,
+ * which is no failure: pep_put_more() then does it. What was written is counted by
+ * pep_buffer_add(). */
+static inline uint8_t *pep_buffer_room(const struct pep_buffer *b, size_t size)
+{
+    return !b->failed && size <= b->max - b->size && b->size + size < b->capacity
+               ? b->data + b->size
+               : NULL;
+}
+static inline void pep_buffer_add(struct pep_buffer *b, size_t size)
+{
+    b->size += size;
+    b->data[b->size] = '\0';
+}
+void pep_put_more(struct pep_buffer *b, const void *data, size_t size); /* grows, or fails */
+static inline void pep_put_bytes(struct pep_buffer *b, const void *data, size_t size)
+{
+    uint8_t *at = pep_buffer_room(b, size);
+    if (at == NULL) {
+        pep_put_more(b, data, size);
+        return;
+    }
+    if (size > 0)
+        memcpy(at, data, size);
+    pep_buffer_add(b, size);
+}
+static inline void pep_put_u8(struct pep_buffer *b, uint8_t v)
+{
+    pep_put_bytes(b, &v, 1);
+}
 void pep_put_u16(struct pep_buffer *b, uint16_t v);
 void pep_put_u32(struct pep_buffer *b, uint32_t v);
 void pep_put_u64(struct pep_buffer *b, uint64_t v);
-void pep_put_bytes(struct pep_buffer *b, const void *data, size_t size);
-void pep_put_span(struct pep_buffer *b, struct pep_span s);
+static inline void pep_put_span(struct pep_buffer *b, struct pep_span s)
+{
+    pep_put_bytes(b, s.data, s.size);
+}
 void pep_put_string(struct pep_buffer *b, struct pep_span s); /* 16-bit length first */
 void pep_put_text(struct pep_buffer *b, const char *text);    /* as pep_put_string */
 /* A number in decimal digits; and the characters of a text, without its NUL. */

@@ -30,6 +30,7 @@ enum opcode {
     OP_SELF = 20,
     OP_MMBIN = 46,
     OP_MMBINK = 48,
+    OP_CONCAT = 53,
     OP_CLOSE = 54,
     OP_TBC = 55,
     OP_JMP = 56,
@@ -40,6 +41,7 @@ enum opcode {
     OP_CALL = 68,
     OP_TAILCALL = 69,
     OP_RETURN = 70,
+    OP_RETURN1 = 72,
     OP_FORLOOP = 73,
     OP_TFORLOOP = 77,
     OP_SETLIST = 78,
@@ -304,6 +306,15 @@ static bool sets_register(unsigned op)
     return false;
 }
 
+/* Runs no other Lua code, makes no object, and writes nothing but registers. By list, so that what
+ * is not known is not taken for harmless. */
+static bool runs_alone(unsigned op)
+{
+    return op <= OP_GETUPVAL || (op >= OP_GETTABUP && op <= OP_GETFIELD) ||
+           (op > OP_SELF && op < OP_CONCAT) || (op >= OP_JMP && op <= OP_TESTSET) ||
+           (op >= OP_RETURN && op <= OP_RETURN1);
+}
+
 /* What an outer variable is. */
 enum outer { OUTER_OTHER, OUTER_ENV, OUTER_PARAM };
 static enum outer resolve(const struct pep_chunk *c, uint32_t function, unsigned index,
@@ -514,6 +525,7 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
     struct proto *p = &c->protos[function];
     struct walk w = {.c = c, .p = p, .function = function, .line = p->about.line};
     size_t absolute = 0;
+    p->about.straight = true;
     w.params = p->about.params < PEP_CHUNK_PARAMS ? p->about.params : PEP_CHUNK_PARAMS;
     for (w.pc = 0; w.pc < p->about.instructions && !c->no_memory; w.pc++) {
         uint32_t word = word_at(p, w.pc);
@@ -523,6 +535,7 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
         track(&w, word);
         bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
         p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
+        p->about.straight = p->about.straight && !back && runs_alone(op);
     }
 }
 

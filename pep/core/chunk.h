@@ -45,8 +45,10 @@ struct pep_chunk_function {
     unsigned params;
     bool variadic;
     size_t constants, instructions;
-    bool nul;   /* a text of it has a NUL byte */
-    bool loops; /* jumps back */
+    bool nul;      /* a text of it has a NUL byte */
+    bool loops;    /* jumps back */
+    bool straight; /* only moves, reads, arithmetic, comparisons and jumps forward: each instruction
+                    * runs at most once, and no other Lua code runs inside it */
 };
 
 struct pep_chunk;

@@ -233,6 +233,7 @@ struct pep_rule {
     uint32_t fill_count;
     bool plain;        /* reads its parameters by constant names and does nothing else with them */
     uint8_t reads_any; /* bits by object: handed on, or read by computed names */
+    uint8_t steps;     /* of a function that runs through once; 0: they have to be counted */
 };
 
 struct pep_bucket { /* candidates of one (type, action), sorted by effect, then id */
@@ -245,6 +246,7 @@ struct pep_bucket { /* candidates of one (type, action), sorted by effect, then 
     const uint32_t *without_role;
     uint32_t without_role_count;
     const char *const *reads;
+    const uint32_t *read_ids; /* the same, as ids in policy->reads */
     size_t read_count;
 };
 struct pep_role_list {
@@ -257,6 +259,13 @@ struct pep_index {
     uint32_t bucket_count;
     uint32_t *slots;
     uint32_t mask;
+};
+
+/* A name that decision records carry, ready to be written: by its id in policy->reads. */
+struct pep_read_name {
+    uint8_t object; /* enum pep_object */
+    uint32_t name;  /* in policy->names, or PEP_NONE */
+    struct pep_span text, json;
 };
 
 /* ---- code ---- */
@@ -313,6 +322,7 @@ struct pep_slot {
     struct pep_loader *loader;     /* while loading */
     int64_t steps;                 /* left */
     size_t largest;                /* the largest block since the budget was set */
+    bool counting;                 /* the hook is set */
     enum pep_exhausted exhausted;  /* sticky until the decision ends */
     int base;                      /* stack entries that stay */
     unsigned sorting;              /* comparators inside each other */
@@ -335,7 +345,9 @@ struct pep_merged; /* obligations of several challenges, made on first use */
 struct pep_policy {
     struct pep_pool pool;
     struct pep_names names, types, actions, roles, scopes, clients, issuer_names;
-    struct pep_names reads; /* "sub.tenant" */
+    struct pep_names reads;                 /* "sub.tenant" */
+    const struct pep_read_name *read_names; /* by id */
+    const uint64_t *recorded;               /* bits by name: records may carry sub.NAME */
     struct pep_issuers *issuers;
     struct pep_schema schema;
     struct pep_source *sources;
@@ -381,6 +393,9 @@ int pep_slot_pcall(struct pep_slot *slot, int arguments, int results);
 void pep_slot_error(struct pep_slot *slot, int status, char *out, size_t size);
 struct pep_slot *pep_slot_of(lua_State *L);
 void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory);
+/* Before anything runs whose steps are not known: counts them from here on, until the next begin.
+ */
+void pep_slot_count(struct pep_slot *slot);
 void pep_slot_end(struct pep_slot *slot); /* the collector's bounded step */
 /* Takes `amount` off the budget; raises when nothing is left. */
 void pep_charge(lua_State *L, size_t amount);
@@ -505,6 +520,7 @@ struct pep_subject {
     const uint32_t *names; /* ids; PEP_NONE for names that no rule mentions */
     const struct pep_span *texts;
     const struct pep_value *values;
+    const struct pep_span *json; /* of values that records carry; an empty one: not made */
     uint32_t count;
     const uint64_t *roles, *scopes; /* bits by id */
     const uint32_t *role_ids;
@@ -521,6 +537,7 @@ const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t na
 /* engine_request.c */
 struct pep_fields {
     uint32_t count;
+    uint64_t seen; /* bits by the last six bits of each name: most are told absent by it */
     uint32_t names[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
     struct pep_span texts[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
     struct pep_value values[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];

@@ -166,6 +166,7 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
     int rc, status;
     slot->loader = ld;
     pep_slot_begin(slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
+    pep_slot_count(slot);
     ld->module_state = calloc(slot->policy->source_count + 1, 1);
     if (ld->module_state == NULL || pep_slot_call(slot, set_up, NULL) != LUA_OK) {
         rc = pep_error_set(err, PEP_ENOMEM, "no memory for a Lua state");

@@ -74,9 +74,28 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
     return true;
 }
 
+/* False if the budget does not reach for a function that is charged as a whole. */
+static bool charge(struct pep_slot *slot, const struct pep_rule *rule)
+{
+    if (rule->steps == 0)
+        pep_slot_count(slot);
+    if (slot->counting)
+        return true;
+    slot->steps -= rule->steps;
+    if (slot->steps >= 0)
+        return true;
+    slot->steps = 0;
+    slot->exhausted = PEP_EXHAUSTED_STEPS;
+    return false;
+}
+
 int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule)
 {
     lua_State *L = slot->L;
+    if (!charge(slot, rule)) {
+        lua_pushnil(L); /* in place of the error */
+        return LUA_ERRRUN;
+    }
     if (_setjmp(slot->panic) != 0)
         return LUA_ERRMEM;
     bool plain = rule->plain && fill(slot, rule);

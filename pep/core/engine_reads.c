@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILLS_MAX 64
+#define FILLS_MAX    64
+#define STRAIGHT_MAX 100 /* instructions that are charged as a whole, run or not */
 
 static const char *const prefixes[PEP_OBJECTS] = {"sub.", "res.", "ctx."};
+_Static_assert(PEP_OBJECTS == 3, "their first letters tell them apart");
 
 /* The id of "sub.name" in policy->reads. */
 static uint32_t intern(struct pep_policy *policy, int object, const char *name)
@@ -111,6 +113,8 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
         plain = plain && (!ours || (u->kind != PEP_USE_DYNAMIC && u->kind != PEP_USE_ESCAPE &&
                                     u->kind != PEP_USE_WRITE));
     }
+    const struct pep_chunk_function *f = pep_chunk_function(chunk, 0);
+    rule->steps = f->straight && f->instructions <= STRAIGHT_MAX ? (uint8_t)f->instructions : 0;
     rule->fills = fills;
     rule->plain = plain;
     return true;
@@ -230,6 +234,18 @@ static struct rule_reads *each_rule(struct pep_policy *policy, struct pep_pool *
     return all;
 }
 
+static void keep_reads(struct pep_policy *policy, struct pep_bucket *b, const char *const *texts)
+{
+    const char **copy = pep_pool_get(&policy->pool, (b->read_count + 1) * sizeof(*copy));
+    uint32_t *ids = pep_pool_get(&policy->pool, (b->read_count + 1) * sizeof(*ids));
+    for (size_t i = 0; copy != NULL && ids != NULL && i < b->read_count; i++) {
+        copy[i] = texts[i];
+        ids[i] = pep_names_find(&policy->reads, pep_span_string(texts[i]));
+    }
+    b->reads = copy;
+    b->read_ids = ids;
+}
+
 static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct set *s,
                         const struct pep_bucket *previous, const struct rule_reads *reads)
 {
@@ -254,14 +270,51 @@ static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct 
     b->read_count = s->count;
     if (previous != NULL && same_reads(previous, texts, s->count)) {
         b->reads = previous->reads;
+        b->read_ids = previous->read_ids;
     } else {
-        const char **copy = pep_pool_get(&policy->pool, (s->count + 1) * sizeof(*copy));
-        if (copy != NULL)
-            memcpy(copy, texts, s->count * sizeof(*copy));
-        b->reads = copy;
+        keep_reads(policy, b, texts);
     }
     free(texts);
-    return b->reads != NULL;
+    return b->reads != NULL && b->read_ids != NULL;
+}
+
+/* ,"sub.tenant": */
+static bool name_member(struct pep_policy *policy, const char *text, struct pep_read_name *ret)
+{
+    struct pep_buffer b = pep_buffer_of(8 * 300);
+    pep_put_u8(&b, ',');
+    pep_put_json_text(&b, text, strlen(text));
+    pep_put_u8(&b, ':');
+    const char *copy = b.failed ? NULL : pep_pool_copy(&policy->pool, b.data, b.size);
+    ret->json = pep_span_of(copy, b.size);
+    pep_buffer_free(&b);
+    return copy != NULL;
+}
+
+/* Everything that putting a name and its value into a record would otherwise look up each time. */
+static bool name_reads(struct pep_policy *policy)
+{
+    uint32_t count = policy->reads.count;
+    struct pep_read_name *names = pep_pool_get(&policy->pool, (count + 1) * sizeof(*names));
+    uint64_t *recorded = pep_pool_get(&policy->pool, (policy->names.count / 64 + 1) * 8);
+    if (names == NULL || recorded == NULL)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = policy->reads.texts[i];
+        int object = 0;
+        while (text[0] != prefixes[object][0])
+            object++;
+        names[i].object = (uint8_t)object;
+        names[i].text = pep_span_string(text + strlen(prefixes[object]));
+        names[i].name = pep_names_find(&policy->names, names[i].text);
+        if (!name_member(policy, text, &names[i]))
+            return false;
+        if (object == PEP_OBJECT_SUB && names[i].name != PEP_NONE)
+            recorded[names[i].name >> 6] |= (uint64_t)1 << (names[i].name & 63);
+    }
+    policy->read_names = names;
+    policy->recorded = recorded;
+    return true;
 }
 
 int pep_reads_build(struct pep_policy *policy)
@@ -273,6 +326,7 @@ int pep_reads_build(struct pep_policy *policy)
     for (uint32_t i = 0; ok && i < policy->index.bucket_count; i++)
         ok = fill_bucket(policy, &policy->index.buckets[i], &s,
                          i == 0 ? NULL : &policy->index.buckets[i - 1], reads);
+    ok = ok && name_reads(policy);
     pep_pool_free(&pool);
     free(s.ids);
     free(s.seen);
@@ -291,21 +345,29 @@ const char *const *pep_policy_reads(const struct pep_policy *policy, const char 
     return b == NULL ? NULL : b->reads;
 }
 
+/* A subject's values are written once, when its token is verified; see engine_subject.c. */
+static bool put_known(const struct pep_subject *s, const struct pep_value *v,
+                      struct pep_buffer *out)
+{
+    struct pep_span json =
+        v == NULL || s->json == NULL ? (struct pep_span){NULL, 0} : s->json[v - s->values];
+    if (json.size == 0)
+        return false;
+    pep_put_span(out, json);
+    return true;
+}
+
 void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out)
 {
     pep_put_u8(out, '{');
     for (size_t i = 0; b != NULL && i < b->read_count; i++) {
-        const char *name = b->reads[i];
-        enum pep_object object = name[0] == 's'   ? PEP_OBJECT_SUB
-                                 : name[0] == 'r' ? PEP_OBJECT_RES
-                                                  : PEP_OBJECT_CTX;
-        struct pep_span text = pep_span_string(name + 4);
-        uint32_t id = pep_names_find(&e->policy->names, text);
-        if (i > 0)
-            pep_put_u8(out, ',');
-        pep_put_json_text(out, name, strlen(name));
-        pep_put_u8(out, ':');
-        pep_put_json_value(out, pep_eval_get(e, object, id, text));
+        const struct pep_read_name *r = &e->policy->read_names[b->read_ids[i]];
+        enum pep_object object = (enum pep_object)r->object;
+        const struct pep_value *v = pep_eval_get(e, object, r->name, r->text);
+        /* each begins with a comma */
+        pep_put_bytes(out, r->json.data + (i == 0), r->json.size - (i == 0));
+        if (object != PEP_OBJECT_SUB || !put_known(e->subject, v, out))
+            pep_put_json_value(out, v);
     }
     pep_put_u8(out, '}');
 }

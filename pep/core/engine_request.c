@@ -26,11 +26,14 @@ static void add(struct pep_fields *f, uint32_t name, struct pep_span text, struc
     f->names[f->count] = name;
     f->texts[f->count] = text;
     f->values[f->count] = value;
+    f->seen |= UINT64_C(1) << (name & 63);
     f->count++;
 }
 
 static const struct pep_value *find(const struct pep_fields *f, uint32_t name, struct pep_span text)
 {
+    if ((f->seen >> (name & 63) & 1) == 0)
+        return NULL;
     if (name != PEP_NONE) {
         for (uint32_t i = 0; i < f->count; i++) {
             if (f->names[i] == name)
@@ -266,7 +269,9 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
     e->busy = false;
     e->pool = (struct pep_pool){NULL, 0};
     e->res.count = 0;
+    e->res.seen = 0;
     e->ctx.count = 0;
+    e->ctx.seen = 0;
     if (e->subject == NULL || request->action == NULL || *request->action == '\0')
         return bad(e, "%s%s", "the request has no subject or no action", "");
     const char *wrong = pep_resource_parse(request->resource, &e->resource);

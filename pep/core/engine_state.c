@@ -13,7 +13,9 @@
  * never in abort().
  *
  * Steps are counted by a count hook that is set anew for each decision (so that the same request
- * ends after the same instruction) and by every library function, per byte.
+ * ends after the same instruction) and by every library function, per byte. An armed hook makes
+ * each instruction dearer, so short functions without calls and loops, which cannot run longer than
+ * they are, run without it and are charged as a whole; the hook is set at the first other one.
  *
  * Rejected: lua_close() of a broken state, which walks a heap that may be broken; one allocator for
  * all states, which would share cache lines; a thread per state, which the core may not have.
@@ -302,7 +304,16 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
     slot->largest = 0;
     slot->arena.limit = slot->arena.used + memory;
     slot->arena.refusals = 0;
-    lua_sethook(slot->L, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);
+    if (slot->counting)
+        lua_sethook(slot->L, NULL, 0, 0);
+    slot->counting = false;
+}
+
+void pep_slot_count(struct pep_slot *slot)
+{
+    if (!slot->counting)
+        lua_sethook(slot->L, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);
+    slot->counting = true;
 }
 
 void pep_slot_end(struct pep_slot *slot)
@@ -324,6 +335,7 @@ int pep_slot_open(struct pep_slot *slot, const struct pep_policy *policy, struct
     slot->names = &policy->names;
     slot->broken = false;
     slot->exhausted = PEP_EXHAUSTED_NOT;
+    slot->counting = false;
     slot->arena.limit = PEP_LOAD_MEMORY;
     slot->L = NULL;
     lua_State *L = lua_newstate(arena_alloc, slot);

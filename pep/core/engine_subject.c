@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define CLAIMS_MAX 512
+#define JSON_KEPT  512 /* bytes of one value */
 
 struct build {
     const struct pep_policy *policy;
@@ -450,6 +451,33 @@ static int check_assertions(struct build *b, const struct pep_issuer *issuer)
     return PEP_OK;
 }
 
+/* ---- for records ---- */
+
+/* What records carry of this subject, as JSON, once for all its decisions. Long values are left
+ * out: they are written when needed. */
+static int write_json(struct build *b)
+{
+    struct pep_subject *s = b->s;
+    uint8_t storage[JSON_KEPT + 1];
+    struct pep_span *json = pep_pool_get(&s->pool, (s->count + 1) * sizeof(*json));
+    if (json == NULL)
+        return no_memory(b);
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct pep_buffer text = pep_buffer_over(storage, sizeof(storage));
+        if (s->names[i] == PEP_NONE || !pep_bit(b->policy->recorded, s->names[i]))
+            continue;
+        pep_put_json_value(&text, &s->values[i]);
+        if (text.failed)
+            continue;
+        const char *copy = pep_pool_copy(&s->pool, text.data, text.size);
+        if (copy == NULL)
+            return no_memory(b);
+        json[i] = pep_span_of(copy, text.size);
+    }
+    s->json = json;
+    return PEP_OK;
+}
+
 /* ---- building ---- */
 
 static int project(struct build *b, const struct pep_issuer *issuer)
@@ -463,7 +491,9 @@ static int project(struct build *b, const struct pep_issuer *issuer)
         rc = other_claims(b);
     if (rc == PEP_OK)
         rc = check_assertions(b, issuer);
-    return rc == PEP_OK ? note_ids(b) : rc;
+    if (rc == PEP_OK)
+        rc = note_ids(b);
+    return rc == PEP_OK ? write_json(b) : rc;
 }
 
 static int build_subject(const struct pep_policy *policy, const json_t *claims,

@@ -119,6 +119,7 @@ static bool invariant_holds(struct suite_run *r, size_t i, const struct pep_verd
     struct pep_slot *slot = &r->suite->slot;
     char text[256];
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_LOAD_MEMORY);
+    pep_slot_count(slot);
     int status = pep_slot_call(slot, call_invariant, &call);
     if (status != LUA_OK) {
         pep_slot_error(slot, status, text, sizeof(text));

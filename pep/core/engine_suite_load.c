@@ -73,6 +73,7 @@ static void load_file(struct pep_suite *s, const struct pep_file *file, struct p
     s->pending[0] = '\0';
     s->parsed = false;
     pep_slot_begin(&s->slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
+    pep_slot_count(&s->slot);
     int status = pep_slot_call(&s->slot, run_file, s);
     if (status != LUA_OK)
         report(s, status, diags);
@@ -130,6 +131,7 @@ int pep_suite_load(const struct pep_files *tests, const struct pep_policy *polic
         return rc;
     }
     pep_slot_begin(&s->slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
+    pep_slot_count(&s->slot);
     if (pep_slot_call(&s->slot, open_words, s) != LUA_OK)
         rc = pep_error_set(err, PEP_ENOMEM, "tests: no memory");
     pep_slot_end(&s->slot);

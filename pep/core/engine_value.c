@@ -70,14 +70,58 @@ void pep_pool_free(struct pep_pool *pool)
 
 /* ---- names ---- */
 
+/* A text of at most 16 bytes as two overlapping words: with its size, equal only for equal texts.
+ */
+struct words {
+    uint64_t first, last;
+};
+
+static inline struct words words_of(const void *text, size_t size)
+{
+    const unsigned char *p = text;
+    struct words w = {0, 0};
+    if (size >= 8) {
+        memcpy(&w.first, p, 8);
+        memcpy(&w.last, p + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(&w.first, p, 4);
+        memcpy(&w.last, p + size - 4, 4);
+    } else if (size > 0) {
+        w.first = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
+    }
+    return w;
+}
+
+#define SHORT 16
+
+/* Names are short, and looked up by each decision for each attribute: two multiplications, where
+ * XXH3 takes five times that. What is filed is the policy's, so no stranger can crowd a table. */
+static inline uint32_t hash_of(const void *text, size_t size)
+{
+    if (size > SHORT)
+        return (uint32_t)XXH3_64bits(text, size);
+    struct words w = words_of(text, size);
+    uint64_t h = (w.first ^ size) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32 ^ w.last) * UINT64_C(0xd6e8feb86659fd93);
+    return (uint32_t)(h >> 32);
+}
+
+static inline bool same_text(const void *a, const void *b, size_t size)
+{
+    if (size > SHORT)
+        return memcmp(a, b, size) == 0;
+    struct words x = words_of(a, size), y = words_of(b, size);
+    return x.first == y.first && x.last == y.last;
+}
+
 uint32_t pep_names_find(const struct pep_names *n, struct pep_span text)
 {
     if (n->count == 0)
         return PEP_NONE;
-    uint32_t i = (uint32_t)XXH3_64bits(text.data, text.size) & n->mask;
+    uint32_t i = hash_of(text.data, text.size) & n->mask;
     for (; n->slots[i] != 0; i = (i + 1) & n->mask) {
         uint32_t id = n->slots[i] - 1;
-        if (n->sizes[id] == text.size && memcmp(n->texts[id], text.data, text.size) == 0)
+        if (n->sizes[id] == text.size && same_text(n->texts[id], text.data, text.size))
             return id;
     }
     return PEP_NONE;
@@ -102,7 +146,7 @@ static bool names_grow(struct pep_names *n)
     n->mask = capacity * 2 - 1;
     n->capacity = capacity;
     for (uint32_t id = 0; id < n->count; id++) {
-        uint32_t i = (uint32_t)XXH3_64bits(texts[id], sizes[id]) & n->mask;
+        uint32_t i = hash_of(texts[id], sizes[id]) & n->mask;
         while (slots[i] != 0)
             i = (i + 1) & n->mask;
         slots[i] = id + 1;
@@ -120,7 +164,7 @@ uint32_t pep_names_add(struct pep_names *n, struct pep_pool *pool, struct pep_sp
     char *copy = pep_pool_copy(pool, text.data, text.size);
     if (copy == NULL)
         return PEP_NONE;
-    uint32_t i = (uint32_t)XXH3_64bits(copy, text.size) & n->mask;
+    uint32_t i = hash_of(copy, text.size) & n->mask;
     while (n->slots[i] != 0)
         i = (i + 1) & n->mask;
     id = n->count++;
@@ -308,8 +352,43 @@ bool pep_value_same(const struct pep_value *a, const struct pep_value *b)
 
 /* ---- as JSON ---- */
 
+#define EACH(byte)  (UINT64_C(0x0101010101010101) * (byte))
+#define ZERO_IN(x)  (((x)-EACH(1)) & ~(x)&EACH(0x80))
+#define SMALL_IN(x) (((x)-EACH(0x20)) & ~(x)&EACH(0x80)) /* a byte below 0x20 */
+
+static inline bool needs_escape(uint64_t eight)
+{
+    return (SMALL_IN(eight) | ZERO_IN(eight ^ EACH('"')) | ZERO_IN(eight ^ EACH('\\'))) != 0;
+}
+
+/* Nothing in it has to be escaped. Eight bytes at a time, the last eight overlapping. */
+static bool is_plain(const char *text, size_t size)
+{
+    uint64_t eight = EACH(' ');
+    if (size < sizeof(eight)) {
+        if (size > 0)
+            memcpy(&eight, text, size);
+        return !needs_escape(eight);
+    }
+    for (size_t i = 0; i + sizeof(eight) <= size; i += sizeof(eight)) {
+        memcpy(&eight, text + i, sizeof(eight));
+        if (needs_escape(eight))
+            return false;
+    }
+    memcpy(&eight, text + size - sizeof(eight), sizeof(eight));
+    return !needs_escape(eight);
+}
+
 void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size)
 {
+    uint8_t *at = is_plain(text, size) ? pep_buffer_room(out, size + 2) : NULL;
+    if (at != NULL) {
+        at[0] = '"';
+        memcpy(at + 1, text, size);
+        at[size + 1] = '"';
+        pep_buffer_add(out, size + 2);
+        return;
+    }
     pep_put_u8(out, '"');
     for (size_t i = 0, from = 0; i <= size; i++) {
         unsigned char c = i < size ? (unsigned char)text[i] : '"';

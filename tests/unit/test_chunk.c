@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,54 @@ static void functions_are_described(void **state)
     pep_buffer_free(&dump);
 }
 
+struct straight_row {
+    const char *body;
+    bool straight;
+};
+
+static const struct straight_row bodies[] = {
+    {"return sub.a == res.a and res.n ~= nil and res.n <= 10", true},
+    {"local x = sub.n + res.n * 2 if x > 7 then return not sub.ok end return x == -1", true},
+    {"return sub.roles[1] == 'a' or sub['x'] == limit", true},
+    {"return sub.name < res.name and #sub.name > 3", true},
+    {"return f(sub)", false},
+    {"local x = f(1) return x", false},
+    {"return sub:has('a')", false},
+    {"return sub.a .. res.a == 'x'", false},
+    {"for i = 1, 3 do local x = i end return true", false},
+    {"for k in f do local x = k end return true", false},
+    {"local n = 0 while n < 3 do n = n + 1 end return true", false},
+    {"local n = 0 repeat n = n + 1 until n > 3 return true", false},
+    {"::top:: if sub.a then goto top end return true", false},
+    {"local t = {} return t == sub", false},
+    {"local t = function() return 1 end return t == nil", false},
+    {"sub.a = 1 return true", false},
+    {"x = 1 return true", false},
+};
+
+static void straight_functions_are_known(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        char text[256];
+        struct pep_chunk *c = NULL;
+        snprintf(text, sizeof(text), "return function(sub, res, ctx) %s end", bodies[i].body);
+        struct pep_buffer dump = dump_of(text);
+        assert_int_equal(pep_chunk_read(pep_buffer_span(&dump), &c, NULL), PEP_OK);
+        if (pep_chunk_function(c, 1)->straight != bodies[i].straight)
+            fail_msg("%s", bodies[i].body);
+        assert_false(pep_chunk_function(c, 0)->straight); /* it makes a function */
+        pep_chunk_free(c);
+        pep_buffer_free(&dump);
+    }
+    struct pep_buffer dump = dump_of("return function(...) local a = ... return a end");
+    struct pep_chunk *c = NULL;
+    assert_int_equal(pep_chunk_read(pep_buffer_span(&dump), &c, NULL), PEP_OK);
+    assert_false(pep_chunk_function(c, 1)->straight);
+    pep_chunk_free(c);
+    pep_buffer_free(&dump);
+}
+
 static void broken_bytecode_is_refused(void **state)
 {
     (void)state;
@@ -149,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(uses_are_found),
         cmocka_unit_test(functions_are_described),
+        cmocka_unit_test(straight_functions_are_known),
         cmocka_unit_test(broken_bytecode_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
