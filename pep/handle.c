@@ -86,12 +86,6 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
     return PEP_OK;
 }
 
-void pep_handle_deactivate(struct pep *p)
-{
-    if (atomic_load(&p->active) != NULL)
-        replace_active(p, NULL);
-}
-
 void pep_handle_prove(struct pep *p, const struct pep_moment *when)
 {
     struct pep_active *a = atomic_load(&p->active);

@@ -116,8 +116,6 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
                         const struct pep_moment *proof, bool confirmed, struct pep_error *err);
 /* The running version was proved at `when` to be the assigned one. Never moves a proof back. */
 void pep_handle_prove(struct pep *p, const struct pep_moment *when);
-/* Stops deciding by any policy (state EMPTY), e.g. when nothing is assigned any more. */
-void pep_handle_deactivate(struct pep *p);
 /* This service's key is revoked or suspended (deny `revoked`), or resumed. */
 void pep_handle_set_revoked(struct pep *p, bool revoked);
 /* What a fetch reports: all zero without a policy. */

@@ -284,15 +284,6 @@ void pep_put_base64(struct pep_buffer *b, struct pep_span s)
     put_base64(b, s, std_alphabet, true);
 }
 
-void pep_put_hex(struct pep_buffer *b, struct pep_span s)
-{
-    uint8_t *p = reserve(b, 2 * s.size);
-    for (size_t i = 0; p != NULL && i < s.size; i++) {
-        p[2 * i] = (uint8_t) "0123456789abcdef"[s.data[i] >> 4];
-        p[2 * i + 1] = (uint8_t) "0123456789abcdef"[s.data[i] & 15];
-    }
-}
-
 size_t pep_base64_room(size_t text_size)
 {
     return text_size / 4 * 3 + 3;

@@ -124,7 +124,6 @@ uint8_t *pep_buffer_take(struct pep_buffer *b, size_t *ret_size);
 void pep_put_base64url(struct pep_buffer *b, struct pep_span s);
 /* Padded standard base64 (RFC 4648 section 4), as DSSE uses. Appends. */
 void pep_put_base64(struct pep_buffer *b, struct pep_span s);
-void pep_put_hex(struct pep_buffer *b, struct pep_span s);
 
 /* Strict decoders: exactly one text for each byte string. Refused: other alphabets, white space,
  * missing or superfluous padding, non-zero tail bits. `out` needs pep_base64_room(text.size) bytes.

@@ -41,7 +41,6 @@ int pep_suite_load(const struct pep_files *tests, const struct pep_policy *polic
                    struct pep_suite **ret, struct pep_diags *diags, struct pep_error *err);
 void pep_suite_free(struct pep_suite *suite);
 size_t pep_suite_count(const struct pep_suite *suite);
-size_t pep_suite_invariants(const struct pep_suite *suite);
 const struct pep_case *pep_suite_at(const struct pep_suite *suite, size_t i);
 
 /* What one case came to. Valid during the call. */

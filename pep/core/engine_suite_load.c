@@ -178,11 +178,6 @@ size_t pep_suite_count(const struct pep_suite *suite)
     return suite->case_count;
 }
 
-size_t pep_suite_invariants(const struct pep_suite *suite)
-{
-    return suite->invariant_count;
-}
-
 const struct pep_case *pep_suite_at(const struct pep_suite *suite, size_t i)
 {
     return &suite->cases[i].public;
