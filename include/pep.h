@@ -4,7 +4,8 @@
  *     pep_options o = PEP_OPTIONS_INIT;
  *     o.identity = "/etc/pep";                             // written by `policyctl service join`
  *     pep *p;
- *     if (pep_open(&o, &p) != PEP_OK) abort();
+ *     if (pep_open(&o, &p) != PEP_OK)
+ *         errx(1, "%s", pep_open_error());
  *     if (pep_wait_ready(p, 5000) != PEP_OK)
  *         fprintf(stderr, "no policy yet: everything is denied\n");
  *     if (!pep_allow(p, bearer_token, "read", "invoice:acme/4711"))
@@ -22,8 +23,7 @@
  * Threads. A handle may be used by any number of threads at once; only pep_close() must be the last
  * call. The smallest thread stack for a decision is 256 KiB. The library never logs, never exits
  * and installs no signal handlers; its thread blocks all signals. libzmq has assertions of its own
- * that abort the process on kernel-level faults: a host that cannot accept this uses PEP_FILE mode
- * or the sidecar.
+ * that abort the process on kernel-level faults: a host that cannot accept this uses PEP_FILE mode.
  *
  * Fork. Open the handle after fork(). A child that inherits one keeps deciding by the policy that
  * it inherited, until that goes stale; pep_after_fork() gives it a thread and sockets of its own.
@@ -204,7 +204,7 @@ typedef struct pep_query {
 typedef struct pep_item {
     const char *action;
     const char *resource;
-    const pep_query *query; /* or NULL */
+    const pep_query *query; /* or NULL; items may share one */
 } pep_item;
 
 /* ---- the answer --------------------------------------------------------------------------- */
@@ -212,8 +212,9 @@ typedef struct pep_item {
 #define PEP_RULE_MAX   128 /* a rule id with its NUL */
 #define PEP_REASON_MAX 256 /* a reason with its NUL */
 
-/* Filled in every case, also on failure. Start with PEP_DECISION_INIT; reuse it freely; end with
- * pep_decision_clear(). `reason` may be shown to the end user; `rule` belongs in logs only. */
+/* Filled in every case, also on failure. Start with PEP_DECISION_INIT; reuse it freely (a check
+ * frees what the last one left); end with pep_decision_clear(). Not for two threads at once.
+ * `reason` may be shown to the end user; `rule` belongs in logs only. */
 typedef struct pep_decision {
     size_t size;
     bool allowed; /* the same value that the call returned */
@@ -252,27 +253,29 @@ struct pep_record;
 typedef struct pep_options {
     size_t size;
     pep_mode mode;
-    const char *identity;            /* folder written by pep_enrol() / `policyctl service join` */
-    const char *enrol_token_file;    /* used once when the folder holds no identity; default
-                                        $PEP_ENROL_TOKEN_FILE */
-    const char *cache;               /* folder for the last good bundle; default IDENTITY/cache */
-    const char *bundle_file;         /* PEP_FILE: the bundle ... */
-    const char *root_file;           /* ... and the root document that it is verified against */
-    const char *const *audience;     /* values of `aud` that mean this service, NULL at the end;
-                                        default: the enrolled name. In PEP_FILE mode without this
-                                        the signed policy's issuer audiences alone decide */
-    const char *const *can_oblige;   /* obligation types that the caller fulfils, NULL at the end */
-    uint32_t poll_interval_ms;       /* default 15000; jittered by a quarter */
-    uint32_t stale_after_ms;         /* default 60000, at least three poll intervals */
-    uint32_t max_stale_s;            /* 0: the bundle's; else the smaller of the two */
-    unsigned lua_states;             /* default: the cores, at most 4; 1..64 */
-    size_t token_cache;              /* verified tokens kept; default 4096 */
-    size_t event_queue;              /* records kept until delivered; default 8192 */
+    const char *identity;          /* folder written by pep_enrol() / `policyctl service join` */
+    const char *enrol_token_file;  /* used once when the folder holds no identity; default
+                                      $PEP_ENROL_TOKEN_FILE */
+    const char *cache;             /* folder for the last good bundle; default IDENTITY/cache */
+    const char *bundle_file;       /* PEP_FILE: the bundle ... */
+    const char *root_file;         /* ... and the root document that it is verified against */
+    const char *const *audience;   /* values of `aud` that mean this service, NULL at the end;
+                                      default: the enrolled name. In PEP_FILE mode without this
+                                      the signed policy's issuer audiences alone decide */
+    const char *const *can_oblige; /* obligation types that the caller fulfils, NULL at the end */
+    uint32_t poll_interval_ms;     /* default 15000, at least 100; jittered by a quarter */
+    uint32_t stale_after_ms;       /* default 60000; in PEP_POLL mode at least three intervals */
+    uint32_t max_stale_s;          /* 0: the bundle's; else the smaller of the two */
+    unsigned lua_states;           /* default: the cores, at most 4; 1..64 */
+    size_t token_cache;            /* verified tokens kept; default 4096; 16..1048576 */
+    size_t event_queue;            /* records kept until delivered; default 8192; 64..1048576;
+                                      only with on_record */
     void (*on_status)(void *user, const struct pep_status *status);
     void (*on_log)(void *user, int level, const char *text); /* syslog levels */
     void (*on_record)(void *user, const char *json, size_t length);
-    void *user; /* handed to the callbacks, which run on the library's thread and may call
-                   everything but pep_close() */
+    void *user; /* handed to the callbacks, which run on the library's thread, may call everything
+                   but pep_close(), and keep nothing of what they are given after they return.
+                   pep_wait_ready() and pep_refresh() do not wait there (ESTATE) */
 } pep_options;
 #define PEP_OPTIONS_INIT                                                                           \
     {sizeof(pep_options), PEP_SUBSCRIBE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0,   \
@@ -282,21 +285,26 @@ typedef struct pep_options {
 
 /* Checks the options, reads identity and cache, starts the thread. Never waits for the network.
  * Strings are copied. On failure *ret is untouched and pep_open_error() says what and where.
- * Errors: EINVAL, ENOMEM, EIO, ENOTFOUND, EFORMAT, ESIGNATURE, ELUA; in PEP_FILE mode also what the
- * bundle is refused with (EPOLICY, ELIMIT, ...): nothing would mend it by waiting. */
+ * Errors: EINVAL (also: no identity there), ENOMEM, EIO, EFORMAT, ESIGNATURE, ELUA; in PEP_FILE
+ * mode also what the bundle is refused with (EPOLICY, ELIMIT, ...): no waiting would mend it. */
 PEP_API PEP_NODISCARD pep_err pep_open(const pep_options *options, pep **ret);
 
 /* The text of the last pep_open() or pep_enrol() failure on this thread; valid until the next. */
 PEP_API const char *pep_open_error(void);
 
-/* Waits at most `timeout_ms` until a verified policy is active (one from the cache counts). */
+/* Waits at most `timeout_ms` until a verified policy is active (one from the cache counts).
+ * Errors: EINVAL (no handle), ETIMEDOUT, ESTATE (a forked child or a callback: nobody would bring
+ * one). The handle stays usable after each of them. */
 PEP_API PEP_NODISCARD pep_err pep_wait_ready(pep *p, uint32_t timeout_ms);
 
-/* Asks the server now and waits for the answer; for tests and admin endpoints.
- * Errors: ETIMEDOUT, ESTATE, EDENIED, and what the new version was refused with. */
+/* Asks the server (PEP_FILE: reads the files) now and waits for the answer; for tests and admin
+ * endpoints. Errors: EINVAL (no handle), ETIMEDOUT, ESTATE (a forked child or a callback), EDENIED,
+ * and what the new version was refused with. */
 PEP_API pep_err pep_refresh(pep *p, uint32_t timeout_ms);
 
-/* In a forked child: new thread, sockets and reporter id. Errors: ENOMEM, EIO, ESTATE. */
+/* In a forked child, before its other threads use the handle: new thread, sockets and reporter id.
+ * On failure the child goes on deciding as it did. Errors: EINVAL (no handle), ENOMEM, EIO, ESTATE
+ * (not a forked child). */
 PEP_API pep_err pep_after_fork(pep *p);
 
 /* Delivers queued records for up to one second, ends the thread, frees. NULL is fine. Not while
@@ -305,8 +313,9 @@ PEP_API void pep_close(pep *p);
 
 /* ---- deciding ----------------------------------------------------------------------------- */
 
-/* True only if a verified, unexpired policy allows and leaves no obligation open. Rules see the
- * segments of the resource name and no other attributes. */
+/* True only if a verified, unexpired policy allows and leaves no obligation open. `token` is the
+ * JWT as it came after "Bearer "; `resource` is "type:segment/segment" (see pep_resource()). Rules
+ * see the segments of the resource name and no other attributes. NULL anywhere is a deny. */
 PEP_API PEP_NODISCARD bool pep_allow(pep *p, const char *token, const char *action,
                                      const char *resource);
 
@@ -317,7 +326,8 @@ PEP_API PEP_NODISCARD bool pep_check(pep *p, const char *token, const char *acti
                                      pep_decision *decision);
 
 /* All items against one policy version, the token verified once. Fills decisions[0..count-1],
- * each of which was initialised; returns how many are allowed. */
+ * each of which was initialised (PEP_DECISION_INIT) and is to be cleared; NULL if only the number
+ * matters. Returns how many are allowed. */
 PEP_API size_t pep_check_many(pep *p, const char *token, const pep_item *items, size_t count,
                               pep_decision *decisions);
 
@@ -330,8 +340,9 @@ PEP_API bool pep_next_obligation(pep_decision *decision, size_t *it, const char 
                                  const char **json);
 
 /* Builds "type:seg/seg" with each segment encoded (%2F %3A %2A %25), so that a segment from a user
- * cannot become two. Returns the length that was needed (as snprintf); the result is complete only
- * if that is less than `size`. 0 and an empty string if a segment is empty or not valid. */
+ * cannot become two. Returns the length that was needed, without the NUL; if that is not less than
+ * `size` bytes, `buffer` holds an empty string, never a shorter name. 0 and an empty string if the
+ * type or a segment is empty or not valid, or the name is too long for a decision. */
 PEP_API size_t pep_resource(char *buffer, size_t size, const char *type,
                             const char *const *segments, size_t count);
 
@@ -354,10 +365,12 @@ typedef struct pep_status {
 } pep_status;
 #define PEP_STATUS_INIT {sizeof(pep_status), PEP_EMPTY, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}}
 
-/* A consistent snapshot; never waits. */
+/* A consistent snapshot; never waits. Start with PEP_STATUS_INIT: without a size nothing is filled
+ * in. State PEP_CLOSED on a NULL handle. */
 PEP_API void pep_get_status(pep *p, pep_status *status);
 
-/* Counters and gauges as Prometheus text. Returns the length needed, as snprintf. */
+/* Counters and gauges as Prometheus text. Returns the length needed without the NUL, as snprintf;
+ * counters move, so leave some room beyond what a first call asked for. 0 on a NULL handle. */
 PEP_API size_t pep_metrics(pep *p, char *buffer, size_t size);
 
 /* ---- enrolment ---------------------------------------------------------------------------- */
@@ -365,7 +378,9 @@ PEP_API size_t pep_metrics(pep *p, char *buffer, size_t size);
 /* Turns a one-time enrolment token ("pdpe1....") into an identity folder: makes the CURVE key here,
  * proves it to the server, checks the root document against the token, and writes identity.json,
  * curve.key (0600) and root.json. An existing identity is never overwritten (ECONFLICT).
- * Errors: EINVAL, EFORMAT, EDENIED, ETIMEDOUT, ESIGNATURE, EIO, ECONFLICT. */
+ * Waits for the network, at most `timeout_ms`; pep_open_error() has the text of a failure.
+ * Errors: EINVAL, ENOMEM, EIO, ETIMEDOUT, EFORMAT, ESIGNATURE, EEXPIRED, ELIMIT, EDENIED,
+ * ECONFLICT. */
 PEP_API PEP_NODISCARD pep_err pep_enrol(const char *token, const char *identity_folder,
                                         uint32_t timeout_ms);
 

@@ -58,7 +58,7 @@ static int follow_chain(const struct pep_enrol_token *token, const struct pep_sp
     if (rc == PEP_OK && pep_root_expired(newest, pep_moment_now().wall_ms / 1000))
         rc = pep_error_set(err, PEP_EEXPIRED,
                            "the server's root document %u is expired: its owner "
-                           "must sign a new one (policyctl root sign)",
+                           "must sign and upload the next one",
                            pep_root_version(newest));
     if (rc == PEP_OK && !pep_root_has_server(newest, token->server_key))
         rc = pep_error_set(err, PEP_ESIGNATURE,

@@ -55,8 +55,8 @@ static int follow_roots(struct pep_sync *s, const struct pep_span *frames, size_
         pep_sync_emit(s, PEP_ACTION_SAVE, 0, NULL);
     if (pep_root_expired(s->root, s->now.wall_ms / 1000))
         return pep_error_set(err, PEP_EEXPIRED,
-                             "root document %u is expired: its owner must sign a new one "
-                             "(policyctl root sign)",
+                             "root document %u is expired: its owner must sign and upload "
+                             "the next one",
                              pep_root_version(s->root));
     return PEP_OK;
 }
