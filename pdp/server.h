@@ -42,7 +42,6 @@ struct late_answer {
 };
 
 /* Somebody whose connections have to be cut, and who waits for that. */
-#define EVICTION_ALL 64 /* clients of one revocation that are cut together */
 struct evicted {
     char user_id[REGISTRY_USER_ID];
     struct pep_buffer statement; /* signed; empty for operators */

@@ -1,3 +1,4 @@
+/* The active policy and its age: see active.h. Time comes from the caller, once per decision. */
 #include "pep/active.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The audiences of this service: see audience.h. One block, so that one free() is enough. */
 #include "pep/audience.h"
 
 #include <stdlib.h>

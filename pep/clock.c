@@ -1,3 +1,4 @@
+/* Wall and boot time: see clock.h. */
 #include "pep/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Counts in stripes: see counters.h. */
 #include "pep/counters.h"
 
 #include <stdlib.h>

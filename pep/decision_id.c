@@ -1,3 +1,4 @@
+/* Ids of decisions: see decision_id.h. A fork starts again at random, so that no two are alike. */
 #include "pep/decision_id.h"
 
 #include "pep/core/crypto.h"

@@ -1,3 +1,4 @@
+/* Counting forks: see fork.h. */
 #include "pep/fork.h"
 
 #include "pep.h"

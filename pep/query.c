@@ -1,3 +1,4 @@
+/* What a caller asks, checked: see query.h. */
 #include "pep/query.h"
 
 #include "pep/core/json.h"

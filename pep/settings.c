@@ -1,3 +1,4 @@
+/* Options, checked and copied: see settings.h. */
 #include "pep/settings.h"
 
 #include "pep/core/engine.h"

@@ -1,3 +1,4 @@
+/* A service in PEP_FILE mode with everything around it: see scene.h. */
 #include "tests/support/scene.h"
 
 #include "pep/core/jwt.h"
