@@ -14,7 +14,6 @@
 #include "error.h"
 
 #define PEP_CHUNK_CONSTANTS 250 /* in one function */
-#define PEP_CHUNK_LOCALS    200 /* Lua's own limit, the same everywhere */
 #define PEP_CHUNK_DEPTH     200
 #define PEP_CHUNK_FUNCTIONS 100000
 #define PEP_CHUNK_PARAMS    3 /* sub, res, ctx */
