@@ -31,4 +31,5 @@ target_link_libraries(test_pdpd_attack PRIVATE PkgConfig::SODIUM)
 
 # The other way round: a thief in pdpd's place against libpep.
 pep_pdpd_scenario(pep_stolen 120)
+target_sources(test_pep_stolen PRIVATE thief.c)
 target_link_libraries(test_pep_stolen PRIVATE pep_static)
