@@ -7,7 +7,7 @@
  * Every function that loops takes its steps from the decision's budget. None owns anything across a
  * call that can raise: Lua errors jump over C.
  */
-#include "engine_internal.h"
+#include "engine_sort.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,74 +177,7 @@ static int word_ipairs(lua_State *L)
     return 3;
 }
 
-/* ---- sorting: a heap sort, so that a comparator that contradicts itself can do no harm ---- */
-
-typedef bool (*less_function)(lua_State *L); /* the two values on top; leaves them there */
-
-static bool less_by_comparator(lua_State *L)
-{
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, -3);
-    lua_pushvalue(L, -3);
-    lua_call(L, 2, 1);
-    bool less = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return less;
-}
-
-static bool less_by_value(lua_State *L)
-{
-    return lua_compare(L, -2, -1, LUA_OPLT);
-}
-
-static bool less_by_key(lua_State *L)
-{
-    int a = lua_type(L, -2), b = lua_type(L, -1);
-    return a == b ? lua_compare(L, -2, -1, LUA_OPLT) : a == LUA_TNUMBER;
-}
-
-/* Is t[a] less than t[b]? */
-static bool less_at(lua_State *L, int t, size_t a, size_t b, less_function less)
-{
-    pep_charge(L, 4);
-    lua_rawgeti(L, t, (lua_Integer)a);
-    lua_rawgeti(L, t, (lua_Integer)b);
-    if (lua_type(L, -1) == LUA_TSTRING && lua_type(L, -2) == LUA_TSTRING)
-        pep_charge(L, lua_rawlen(L, -1) / 32);
-    bool yes = less(L);
-    lua_pop(L, 2);
-    return yes;
-}
-
-static void swap_at(lua_State *L, int t, size_t a, size_t b)
-{
-    lua_rawgeti(L, t, (lua_Integer)a);
-    lua_rawgeti(L, t, (lua_Integer)b);
-    lua_rawseti(L, t, (lua_Integer)a);
-    lua_rawseti(L, t, (lua_Integer)b);
-}
-
-static void sift(lua_State *L, int t, size_t root, size_t n, less_function less)
-{
-    for (size_t child; (child = 2 * root) <= n; root = child) {
-        if (child < n && less_at(L, t, child, child + 1, less))
-            child++;
-        if (!less_at(L, t, root, child, less))
-            return;
-        swap_at(L, t, root, child);
-    }
-}
-
-static void heap_sort(lua_State *L, int t, size_t n, less_function less)
-{
-    luaL_checkstack(L, 8, "sort");
-    for (size_t i = n / 2; i >= 1; i--)
-        sift(L, t, i, n, less);
-    for (size_t i = n; i > 1; i--) {
-        swap_at(L, t, 1, i);
-        sift(L, t, 1, i - 1, less);
-    }
-}
+/* ---- sorted ---- */
 
 /* Upvalues: sorted keys, the table, position. */
 static int next_sorted(lua_State *L)
@@ -304,7 +237,7 @@ static int word_sorted(lua_State *L)
         lua_pushvalue(L, -2);
         lua_rawseti(L, 3, ++n);
     }
-    heap_sort(L, 3, (size_t)n, less_by_key);
+    pep_heap_sort(L, 3, (size_t)n, pep_less_by_key);
     lua_pushvalue(L, 2);
     lua_pushinteger(L, 0);
     lua_pushcclosure(L, next_sorted, 3);
@@ -388,7 +321,7 @@ static int table_sort(lua_State *L)
         return luaL_error(L, "table.sort: sorts inside comparators, more than %d deep",
                           SORTING_MAX);
     slot->sorting++;
-    heap_sort(L, 1, n, comparator ? less_by_comparator : less_by_value);
+    pep_heap_sort(L, 1, n, comparator ? pep_less_by_comparator : pep_less_by_value);
     slot->sorting--;
     return 0;
 }
