@@ -205,6 +205,17 @@ static int take_options(int argc, char **argv, struct config *c, bool only_file,
     return rc;
 }
 
+/* Something to listen on, and nothing to connect to. */
+static bool is_every_address(const char *host)
+{
+    static const char *const names[] = {"*", "0.0.0.0", "::", "[::]"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(host, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 int config_read(int argc, char **argv, struct config *ret, struct pep_error *err)
 {
     struct config c;
@@ -224,9 +235,10 @@ int config_read(int argc, char **argv, struct config *ret, struct pep_error *err
         rc = default_folder(&c, err);
     if (rc == 0 && c.advertise[0] == '\0')
         memcpy(c.advertise, c.listen, sizeof(c.advertise));
-    if (rc == 0 && strcmp(c.advertise, "*") == 0)
+    if (rc == 0 && is_every_address(c.advertise))
         rc = pep_error_set(err, PEP_EINVAL,
-                           "listen = *: say with --advertise which host name services should use");
+                           "listen = %s: say with --advertise which host name services should use",
+                           c.advertise);
     if (rc == 0)
         *ret = c;
     return rc;

@@ -28,11 +28,11 @@ static struct pep_part *find(const struct pep_fill *f, const uint8_t *hash)
 
 static void list_parts(struct pep_fill *f)
 {
-    size_t n = pep_manifest_count(f->manifest);
-    for (size_t i = 0; i < n; i++) {
-        const struct pep_manifest_file *m = pep_manifest_at(f->manifest, i);
-        memcpy(f->parts[i].hash, m->sha256, PEP_SHA256_SIZE);
-        f->parts[i].size = m->size;
+    size_t n = 0;
+    const struct pep_manifest_file *m;
+    while ((m = pep_manifest_at(f->manifest, n)) != NULL) {
+        memcpy(f->parts[n].hash, m->sha256, PEP_SHA256_SIZE);
+        f->parts[n++].size = m->size;
     }
     qsort(f->parts, n, sizeof(f->parts[0]), by_hash);
     for (size_t i = 0; i < n; i++) {

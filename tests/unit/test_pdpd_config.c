@@ -80,6 +80,8 @@ static void wrong_command_lines_are_explained(void **state)
         {"--port-base", "", "must be a number"},
         {"--log-level", "loud", "error, warning"},
         {"--listen", "*", "--advertise"},
+        {"--listen", "0.0.0.0", "--advertise"},
+        {"--listen", "::", "--advertise"},
         {"--nonsense", "x", "no such option"},
         {"extra", "word", "unexpected argument"},
         {"--config", "/nowhere/x", "/nowhere/x"},
