@@ -254,3 +254,28 @@ long kit_metric(const struct daemon *d, const char *name)
     free(body);
     return value;
 }
+
+/* ---- a site ---- */
+
+int kit_site_up(void **state)
+{
+    struct site *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -1;
+    s->d = kit_daemon();
+    kit_up(&s->d);
+    s->operator= kit_operator(&s->d);
+    kit_upload_root(&s->d, s->operator);
+    *state = s;
+    return 0;
+}
+
+int kit_site_down(void **state)
+{
+    struct site *s = *state;
+    kit_close(s->operator);
+    int ended = kit_stop(&s->d); /* anything but 0 fails the test */
+    kit_free(&s->d);
+    free(s);
+    return ended;
+}

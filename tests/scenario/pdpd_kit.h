@@ -117,4 +117,12 @@ struct pep_answer kit_answer(const struct daemon *d, void *socket, struct kit_me
 /* The signed body of a frame by this server's beacon key; asserts that it verifies. */
 struct pep_span kit_verified(const struct daemon *d, const char *type, struct pep_span frame);
 
+/* A running pdpd, its operator's connection, and a root document: cmocka's set-up and teardown. */
+struct site {
+    struct daemon d;
+    void *operator;
+};
+int kit_site_up(void **state);
+int kit_site_down(void **state);
+
 #endif

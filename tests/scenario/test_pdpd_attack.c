@@ -13,32 +13,6 @@
 
 #include <cmocka.h>
 
-struct site {
-    struct daemon d;
-    void *operator;
-};
-
-static int set_up(void **state)
-{
-    struct site *s = calloc(1, sizeof(*s));
-    s->d = kit_daemon();
-    kit_up(&s->d);
-    s->operator= kit_operator(&s->d);
-    kit_upload_root(&s->d, s->operator);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct site *s = *state;
-    kit_close(s->operator);
-    assert_int_equal(kit_stop(&s->d), 0);
-    kit_free(&s->d);
-    free(s);
-    return 0;
-}
-
 static int64_t now_ms(void)
 {
     struct timespec ts;
@@ -229,7 +203,7 @@ static void one_identity_has_only_so_many_connections(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_site_up, kit_site_down)
     const struct CMUnitTest tests[] = {
         TEST(endless_messages_are_cut),
         TEST(long_honest_conversations_are_not_cut),

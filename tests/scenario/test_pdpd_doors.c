@@ -12,32 +12,6 @@
 
 #include <cmocka.h>
 
-struct site {
-    struct daemon d;
-    void *operator;
-};
-
-static int set_up(void **state)
-{
-    struct site *s = calloc(1, sizeof(*s));
-    s->d = kit_daemon();
-    kit_up(&s->d);
-    s->operator= kit_operator(&s->d);
-    kit_upload_root(&s->d, s->operator);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct site *s = *state;
-    kit_close(s->operator);
-    assert_int_equal(kit_stop(&s->d), 0);
-    kit_free(&s->d);
-    free(s);
-    return 0;
-}
-
 static bool logged(const struct site *s, const char *text)
 {
     char *log = kit_log(&s->d);
@@ -333,7 +307,7 @@ static void too_many_topics_cut_the_connection(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_site_up, kit_site_down)
     const struct CMUnitTest tests[] = {
         TEST(a_token_works_once_and_for_its_key_again),
         TEST(numbers_count_up_and_are_not_used_again),

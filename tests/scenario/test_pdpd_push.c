@@ -13,11 +13,6 @@
 
 #include <cmocka.h>
 
-struct site {
-    struct daemon d;
-    void *operator;
-};
-
 static int set_up(void **state)
 {
     struct site *s = calloc(1, sizeof(*s));
@@ -25,16 +20,6 @@ static int set_up(void **state)
     kit_up(&s->d);
     s->operator= kit_operator(&s->d);
     *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct site *s = *state;
-    kit_close(s->operator);
-    assert_int_equal(kit_stop(&s->d), 0);
-    kit_free(&s->d);
-    free(s);
     return 0;
 }
 
@@ -421,7 +406,7 @@ static void notices_rise_also_over_a_kill(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, kit_site_down)
     const struct CMUnitTest tests[] = {
         TEST(without_a_root_nothing_is_accepted),
         TEST(root_once_and_along_its_chain),

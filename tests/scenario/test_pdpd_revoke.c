@@ -11,11 +11,6 @@
 
 #include <cmocka.h>
 
-struct site {
-    struct daemon d;
-    void *operator;
-};
-
 struct member {
     struct peer_keys keys;
     void *fetch, *notices;
@@ -24,27 +19,13 @@ struct member {
 
 static int set_up(void **state)
 {
-    struct site *s = calloc(1, sizeof(*s));
-    s->d = kit_daemon();
-    kit_up(&s->d);
-    s->operator= kit_operator(&s->d);
-    kit_upload_root(&s->d, s->operator);
+    assert_int_equal(kit_site_up(state), 0);
+    struct site *s = *state;
     struct pep_buffer b = kit_bundle(&s->d, 1, NULL, "x");
     json_t *answer = kit_push(&s->d, s->operator, pep_buffer_span(&b));
     assert_true(kit_ok(answer));
     json_decref(answer);
     pep_buffer_free(&b);
-    *state = s;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct site *s = *state;
-    kit_close(s->operator);
-    assert_int_equal(kit_stop(&s->d), 0);
-    kit_free(&s->d);
-    free(s);
     return 0;
 }
 
@@ -266,7 +247,7 @@ static void status_shows_what_services_say(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, kit_site_down)
     const struct CMUnitTest tests[] = {
         TEST(revoked_hears_only_that_and_the_other_misses_nothing),
         TEST(revoking_twice_or_one_instance),
