@@ -112,12 +112,13 @@ static bool operator_file_is_there(const struct stage *s)
     return access(path, R_OK) == 0;
 }
 
-static void start_pdpd(struct stage *s, const char *pdpd)
+/* False if it ended, as it does when somebody else has these ports. */
+static bool try_pdpd(struct stage *s, const char *pdpd)
 {
     char data[96], port[16];
     uint16_t r = 0;
     must(pep_random(&r, sizeof(r)), "port", NULL);
-    s->port = 20000 + r % 40000;
+    s->port = 20000 + r % 12000; /* below the ports of outgoing connections */
     snprintf(data, sizeof(data), "%s/pdpd", s->folder);
     snprintf(port, sizeof(port), "%d", s->port);
     s->pdpd = fork();
@@ -128,10 +129,22 @@ static void start_pdpd(struct stage *s, const char *pdpd)
         _exit(127);
     }
     for (int i = 0; !operator_file_is_there(s); i++) {
-        if (i > 2000 || waitpid(s->pdpd, NULL, WNOHANG) == s->pdpd)
+        if (i > 2000)
             stage_die(pdpd, "does not start");
+        if (waitpid(s->pdpd, NULL, WNOHANG) == s->pdpd)
+            return false;
         nanosleep(&(struct timespec){0, 10000000}, NULL);
     }
+    return true;
+}
+
+static void start_pdpd(struct stage *s, const char *pdpd)
+{
+    for (int i = 0; i < 5; i++) {
+        if (try_pdpd(s, pdpd))
+            return;
+    }
+    stage_die(pdpd, "does not start");
 }
 
 /* ---- root and bundle ---- */

@@ -16,7 +16,8 @@ stop_server() {
 start_server() {
     mkdir -p -m 700 "$server"
     for attempt in 1 2 3 4 5; do
-        : "${base:=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 8000 * 5))}"
+        # below the ports of outgoing connections
+        : "${base:=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 2400 * 5))}"
         "$pdpd" --data "$server" --port-base "$base" >"$work/pdpd.log" 2>&1 &
         pid=$!
         for i in $(seq 100); do

@@ -93,7 +93,8 @@ run 7 "private keys are no key set" "$policyctl" token verify --keys idp.jwk --i
 has "private keys are no key set" err "private key"
 
 # --- inspect ---
-run 0 inspect "$policyctl" token inspect good.jwt
+sign --claims "{$base}" --ttl 570s >short.jwt
+run 0 inspect "$policyctl" token inspect short.jwt
 has inspect out "not verified"
 has inspect out "in 9m"
 run 0 "inspect with keys" "$policyctl" token inspect --keys idp.jwks good.jwt
