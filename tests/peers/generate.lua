@@ -20,7 +20,7 @@
 --
 -- No id holds a blank, a colon, a slash or a quote. A file of decisions (what tests/peers/oracle.lua,
 -- our benchmark and the peers' drivers write to be compared) has one 0 or 1 a line, in the order
--- APP (gdrive, gdrive-fixed, github, tinytodo), N (as in --sizes), K, request.
+-- APP (gdrive, gdrive-fixed, github, tinytodo), N (ascending), K, request.
 --
 -- Distribution, as published: every kind of entity has N members; each possible edge is there with
 -- p = 0.05; a folder or team lies only in ones of smaller index; the action is uniform over the schema's
