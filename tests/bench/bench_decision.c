@@ -73,24 +73,10 @@ static struct {
     char resources[RESOURCES][16];
 } world;
 
-static void ignore_record(void *user, const char *json, size_t length)
-{
-    (void)user;
-    (void)json;
-    (void)length;
-}
-
 static pep *open_with_rules(unsigned more)
 {
-    pep_options o = scene_options(&world.scene);
-    pep *p = NULL;
     scene_put_rules(&world.scene, 1, rules_asked, more, put_other_rule);
-    o.on_record = ignore_record;
-    if (pep_open(&o, &p) != PEP_OK) {
-        fprintf(stderr, "bench decision: %s\n", pep_open_error());
-        exit(1);
-    }
-    return p;
+    return scene_open_recording(&world.scene);
 }
 
 static void make_world(void)
@@ -114,18 +100,6 @@ static void make_world(void)
     world.json.attrs_json = "{\"amount\": 900, \"tenant\": \"acme\"}";
 }
 
-/* Until the agent has delivered a record of each decision so far. */
-static void wait_for_records(const pep *p)
-{
-    struct pep_counts counts;
-    struct timespec nap = {0, 1000 * 1000};
-    pep_counters_sum(p->counters, &counts);
-    while (p->events != NULL && atomic_load(&p->records_delivered) < counts.all) {
-        must(pep_events_dropped(p->events) == 0, "queueing each record");
-        nanosleep(&nap, NULL);
-    }
-}
-
 static double time_check(pep *p, const char *action, const pep_query *q, size_t turn,
                          pep_decision *d)
 {
@@ -146,7 +120,7 @@ static void sample_checks(pep *p, const char *action, const pep_query *q, double
     pep_decision d = PEP_DECISION_INIT;
     for (size_t i = 0; i < SAMPLES; i++) {
         if (i % BURST == 0) {
-            wait_for_records(p);
+            scene_wait_for_records(p);
             for (size_t k = 0; k < WARMUP; k++)
                 (void)time_check(p, action, q, k, &d);
         }

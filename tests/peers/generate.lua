@@ -14,6 +14,7 @@
 --        {"uid":{"type":T,"id":I},"attrs":{...},"parents":[{"type":T,"id":I},...]}
 --        An attribute that names an entity is {"__entity":{"type":T,"id":I}}. Parents are direct ones.
 --   OUTDIR/APP/N/K.requests        one request a line: UserType::id TAB action TAB ResourceType::id
+--   OUTDIR/APP/N/K.policy.json     the same graph as our own policies read it: tests/peers/data.lua
 --   OUTDIR/rules/COUNT/rules.jsonl     COUNT in 10, 100, 1000, 10000; {"role":R,"action":A,"type":T} a line
 --   OUTDIR/rules/COUNT/requests.jsonl  one request a line:
 --        {"sub":{"tenant":T,"roles":[R,...]},"action":A,"resource":{"type":T,"id":I,"tenant":T},"allow":B}
@@ -44,6 +45,10 @@
 --             equal. 1,024 requests: the rule uniform; half for a resource of the own tenant (allow),
 --             half for another tenant's (deny). The token's roles are the rule's and two more: others
 --             of the policy where it has any, in random order.
+
+local here = debug.getinfo(1, "S").source:match("^@(.*)/") or "."
+local json = dofile(here .. "/json.lua")
+local data = dofile(here .. "/data.lua")
 
 local RULE_COUNTS = { 10, 100, 1000, 10000 }
 local RULE_REQUESTS = 1024
@@ -307,7 +312,9 @@ local function write_graph(options, app, n, k)
   local r = stream(("%d %s %d %d"):format(options.seed, app.stream, n, k))
   local rows = {}
   for i, e in ipairs(app.graph(r, n)) do rows[i] = put_entity(e) end
-  write(base .. ".entities.json", { "[\n", table.concat(rows, ",\n"), "\n]\n" })
+  local entities = "[\n" .. table.concat(rows, ",\n") .. "\n]\n"
+  write(base .. ".entities.json", { entities })
+  write(base .. ".policy.json", { json.write(data.of(app.name, json.read(entities))), "\n" })
   local requests = {}
   for i = 1, options.requests do requests[i] = request(r, app.actions, n) end
   write(base .. ".requests", requests)

@@ -2,6 +2,7 @@
 #include "tests/support/scene.h"
 
 #include "pep/core/jwt.h"
+#include "pep/handle.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -148,6 +149,33 @@ pep *scene_open(const struct scene *s)
     pep *p = NULL;
     must(pep_open(&o, &p) == PEP_OK, "pep_open", pep_open_error());
     return p;
+}
+
+static void ignore_record(void *user, const char *json, size_t length)
+{
+    (void)user;
+    (void)json;
+    (void)length;
+}
+
+pep *scene_open_recording(const struct scene *s)
+{
+    pep_options o = scene_options(s);
+    pep *p = NULL;
+    o.on_record = ignore_record;
+    must(pep_open(&o, &p) == PEP_OK, "pep_open", pep_open_error());
+    return p;
+}
+
+void scene_wait_for_records(const pep *p)
+{
+    struct pep_counts counts;
+    struct timespec nap = {0, 1000 * 1000};
+    pep_counters_sum(p->counters, &counts);
+    while (p->events != NULL && atomic_load(&p->records_delivered) < counts.all) {
+        must(pep_events_dropped(p->events) == 0, "records", "the queue was full");
+        nanosleep(&nap, NULL);
+    }
 }
 
 char *scene_token(const struct scene *s, const char *claims)

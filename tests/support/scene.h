@@ -41,6 +41,10 @@ void scene_write(const char *path, struct pep_span bytes);
 /* Options for this scene: PEP_FILE, the audience. */
 pep_options scene_options(const struct scene *s);
 pep *scene_open(const struct scene *s);
+/* The same with decision records, which go nowhere; and a wait until the agent has delivered those
+ * of all decisions so far, which ends the program if a record was dropped. */
+pep *scene_open_recording(const struct scene *s);
+void scene_wait_for_records(const pep *p);
 
 /* A token with iss, aud, iat and exp (in ten minutes) filled in unless `claims` (JSON) has them.
  * Freed by the caller. */

@@ -1,0 +1,32 @@
+local owned   = data "owned"       -- user -> the documents and folders that the user owns
+local view    = data "view"        -- user -> the user's own view
+local folders = data "folders"     -- document or folder -> itself and the folders above it
+local viewers = data "viewers"     -- document -> the views that it is shared with
+
+allow "document.anyone" {
+  action   = "read",
+  resource = "document",
+  when     = function(_, res) return res.public == true end,
+  reason   = "the document is public",
+}
+
+allow "document.shared" {
+  action   = "read",
+  resource = "document",
+  when     = function(sub, res) return has(viewers[res.id], view[sub.id]) end,
+  reason   = "the document, or a folder above it, is shared with the user or a group of the user",
+}
+
+allow "document.mine" {
+  action   = { "read", "write", "share" },
+  resource = "document",
+  when     = function(sub, res) return overlaps(owned[sub.id], folders[res.id]) end,
+  reason   = "the user owns the document or a folder above it",
+}
+
+allow "owner.only" {
+  action   = { "changeOwner", "createDocument" },
+  resource = { "document", "folder" },
+  when     = function(sub, res) return has(owned[sub.id], res.id) end,
+  reason   = "the user owns the document or folder itself",
+}
