@@ -381,6 +381,7 @@ struct workload *workload_rules(const char *out, unsigned count)
     json_t *rules = read_lines(path);
     w->policy = copy_of("");
     put_rule_files(w, rules);
+    w->rule_count = json_array_size(rules);
     json_decref(rules);
     snprintf(path, sizeof(path), "%s/requests.jsonl", w->base);
     w->keep = read_lines(path);

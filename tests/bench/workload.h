@@ -43,8 +43,8 @@ struct workload_request {
 struct workload {
     const char *policy; /* source of policies/all.lua */
     struct fixture_file *files;
-    size_t file_count;
-    json_t *claims; /* of each user */
+    size_t file_count, rule_count; /* of rules that grow; 0 for a graph */
+    json_t *claims;                /* of each user */
     struct workload_request *requests;
     size_t count;
     json_t *keep;             /* what attributes point into */
