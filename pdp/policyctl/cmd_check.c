@@ -15,12 +15,14 @@
 #include <string.h>
 
 struct check_settings {
-    bool strict;
+    bool strict, all;
 };
 
 static const struct option_row rows[] = {
     {"strict", 0, NULL, OPTION_FLAG, offsetof(struct check_settings, strict),
      "warnings are errors, too"},
+    {"all", 0, NULL, OPTION_FLAG, offsetof(struct check_settings, all),
+     "show every finding, not the first ten of a kind"},
     OPTION_END,
 };
 const struct option_set check_options = {sizeof(struct check_settings), rows};
@@ -44,19 +46,21 @@ static int print_json(struct session *s, const struct pep_diags *diags, bool str
                                           "notes", notes));
 }
 
-static int report(struct session *s, const struct policy_source *p, bool strict)
+static int report(struct session *s, const struct policy_source *p,
+                  const struct check_settings *set)
 {
-    size_t errors = p->diags.lost, warnings = 0;
-    for (size_t i = 0; i < p->diags.count; i++) {
-        errors += is_error(&p->diags.items[i], strict);
-        warnings += !strict && p->diags.items[i].level == PEP_DIAG_WARNING;
-    }
+    bool strict = set->strict;
+    size_t errors = p->diags.errors + (strict ? p->diags.warnings : 0);
+    size_t warnings = strict ? 0 : p->diags.warnings;
     int code = errors > 0 ? EXIT_CHECK : EXIT_OK;
     if (s->out.format == OUTPUT_JSON) {
         int rc = print_json(s, &p->diags, strict);
         return rc == EXIT_OK ? code : rc;
     }
-    policy_source_show(s, p, &p->diags);
+    if (set->all)
+        policy_source_show(s, p, &p->diags);
+    else
+        policy_source_show_some(s, p, &p->diags);
     if (p->diags.lost > 0)
         output_note(&s->out, "and %zu more", p->diags.lost);
     size_t rules = p->policy == NULL ? 0 : pep_policy_rule_count(p->policy);
@@ -102,7 +106,7 @@ int check_run(struct session *s, const void *settings)
     } else if (rc == PEP_EFORMAT || rc == PEP_ELIMIT) {
         rc = PEP_OK;
     }
-    int code = rc == PEP_OK ? report(s, &p, set->strict) : session_failed(s, &err, "");
+    int code = rc == PEP_OK ? report(s, &p, set) : session_failed(s, &err, "");
     policy_source_close(&p);
     return code;
 }

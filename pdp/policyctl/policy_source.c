@@ -88,7 +88,7 @@ int policy_source_open(struct session *s, const char *path, struct policy_source
 /* Prints the findings and how many errors are among them. */
 static int refuse(struct session *s, const struct policy_source *p)
 {
-    size_t errors = p->diags.errors + p->diags.lost;
+    size_t errors = p->diags.errors;
     policy_source_show(s, p, &p->diags);
     return output_error(&s->out, EXIT_CHECK, "%s: %zu error%s\n\npolicyctl check %s", p->name,
                         errors, errors == 1 ? "" : "s",
@@ -117,9 +117,7 @@ int policy_source_check(struct session *s, struct policy_source *p)
         return session_failed(s, &err, "");
     if (p->diags.errors > 0)
         return refuse(s, p);
-    size_t warnings = 0;
-    for (size_t i = 0; i < p->diags.count; i++)
-        warnings += p->diags.items[i].level == PEP_DIAG_WARNING;
+    size_t warnings = p->diags.warnings;
     if (warnings > 0)
         output_note(&s->out, "%zu warning%s: policyctl check %s", warnings,
                     warnings == 1 ? "" : "s", p->repository == NULL ? "DIR" : p->repository->dir);
@@ -135,27 +133,51 @@ void policy_source_close(struct policy_source *p)
     *p = (struct policy_source){.diags = PEP_DIAGS_INIT};
 }
 
+static void show(struct session *s, const struct policy_source *p, const struct pep_diag *d)
+{
+    struct pep_span line = p->repository == NULL ? pep_span_of(NULL, 0)
+                                                 : repository_line(p->repository, d->file, d->line);
+    char source[256];
+    snprintf(source, sizeof(source), "%.*s", (int)(line.size < 200 ? line.size : 200),
+             line.data == NULL ? "" : (const char *)line.data);
+    struct output_finding finding = {.level = d->level == PEP_DIAG_ERROR     ? "error"
+                                              : d->level == PEP_DIAG_WARNING ? "warning"
+                                                                             : "note",
+                                     .code = d->code,
+                                     .file = d->file,
+                                     .line = d->line,
+                                     .source = line.size == 0 ? NULL : source,
+                                     .message = d->message,
+                                     .help = d->help};
+    output_finding(&s->out, &finding);
+}
+
 void policy_source_show(struct session *s, const struct policy_source *p,
                         const struct pep_diags *diags)
 {
+    for (size_t i = 0; i < diags->count; i++)
+        show(s, p, &diags->items[i]);
+}
+
+/* How many of the first `end` findings have the code of finding `i`. */
+static size_t count_before(const struct pep_diags *diags, size_t i, size_t end)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < end; k++)
+        n += strcmp(diags->items[k].code, diags->items[i].code) == 0;
+    return n;
+}
+
+void policy_source_show_some(struct session *s, const struct policy_source *p,
+                             const struct pep_diags *diags)
+{
     for (size_t i = 0; i < diags->count; i++) {
-        const struct pep_diag *d = &diags->items[i];
-        struct pep_span line = p->repository == NULL
-                                   ? pep_span_of(NULL, 0)
-                                   : repository_line(p->repository, d->file, d->line);
-        char source[256];
-        snprintf(source, sizeof(source), "%.*s", (int)(line.size < 200 ? line.size : 200),
-                 line.data == NULL ? "" : (const char *)line.data);
-        struct output_finding finding = {.level = d->level == PEP_DIAG_ERROR     ? "error"
-                                                  : d->level == PEP_DIAG_WARNING ? "warning"
-                                                                                 : "note",
-                                         .code = d->code,
-                                         .file = d->file,
-                                         .line = d->line,
-                                         .source = line.size == 0 ? NULL : source,
-                                         .message = d->message,
-                                         .help = d->help};
-        output_finding(&s->out, &finding);
+        size_t before = count_before(diags, i, i);
+        if (before < SOURCE_SHOWN)
+            show(s, p, &diags->items[i]);
+        else if (before == SOURCE_SHOWN)
+            output_note(&s->out, "and %zu more %s: policyctl check --all shows them",
+                        count_before(diags, i, diags->count) - SOURCE_SHOWN, diags->items[i].code);
     }
 }
 

@@ -50,6 +50,10 @@ int policy_source_test(struct session *s, struct policy_source *p);
 /* Prints findings, with the source line below each. */
 void policy_source_show(struct session *s, const struct policy_source *p,
                         const struct pep_diags *diags);
+/* The same, and of each code only the first SOURCE_SHOWN, then how many more there are. */
+#define SOURCE_SHOWN 10
+void policy_source_show_some(struct session *s, const struct policy_source *p,
+                             const struct pep_diags *diags);
 /* A finding as the JSON of `check`: {"code","file","line","message","help"}; NULL without memory.
  */
 json_t *policy_source_finding(const struct pep_diag *d);

@@ -5,94 +5,15 @@
  * the instructions. An outer variable is resolved through its closures' descriptors to the
  * environment, to a parameter of an enclosing function, or to something else.
  */
+#include "chunk_code.h"
 #include "chunk_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define ABS_LINE (-0x80)
-
-/* The instructions that matter here, by their numbers in Lua 5.4. */
-enum opcode {
-    OP_MOVE = 0,
-    OP_LOADK = 3,
-    OP_LOADNIL = 8,
-    OP_GETUPVAL = 9,
-    OP_SETUPVAL = 10,
-    OP_GETTABUP = 11,
-    OP_GETTABLE = 12,
-    OP_GETFIELD = 14,
-    OP_SETTABUP = 15,
-    OP_SETTABLE = 16,
-    OP_SETI = 17,
-    OP_SETFIELD = 18,
-    OP_SELF = 20,
-    OP_MMBIN = 46,
-    OP_MMBINK = 48,
-    OP_CONCAT = 53,
-    OP_CLOSE = 54,
-    OP_TBC = 55,
-    OP_JMP = 56,
-    OP_EQ = 57,
-    OP_GEI = 65,
-    OP_TEST = 66,
-    OP_TESTSET = 67,
-    OP_CALL = 68,
-    OP_TAILCALL = 69,
-    OP_RETURN = 70,
-    OP_RETURN1 = 72,
-    OP_FORLOOP = 73,
-    OP_TFORLOOP = 77,
-    OP_SETLIST = 78,
-    OP_CLOSURE = 79,
-    OP_COUNT = 83,
-};
-
-static uint32_t word_at(const struct pep_chunk_proto *p, size_t pc)
-{
-    uint32_t w;
-    memcpy(&w, p->code + pc * 4, 4);
-    return w;
-}
-static unsigned op_of(uint32_t w)
-{
-    return w & 0x7f;
-}
-static unsigned a_of(uint32_t w)
-{
-    return w >> 7 & 0xff;
-}
-static unsigned k_of(uint32_t w)
-{
-    return w >> 15 & 1;
-}
-static unsigned b_of(uint32_t w)
-{
-    return w >> 16 & 0xff;
-}
-static unsigned c_of(uint32_t w)
-{
-    return w >> 24;
-}
-static unsigned bx_of(uint32_t w)
-{
-    return w >> 15;
-}
-
 static const char *constant(const struct pep_chunk_proto *p, size_t i)
 {
     return i < p->about.constants ? p->constants[i] : NULL;
-}
-
-static bool sets_register(unsigned op)
-{
-    if (op <= OP_GETUPVAL || op == OP_TESTSET || op == OP_CALL || op > OP_SETLIST)
-        return true;
-    if (op == OP_SETUPVAL || (op >= OP_SETTABUP && op <= OP_SETFIELD))
-        return false;
-    if (op < OP_CLOSE)
-        return op < OP_MMBIN || op > OP_MMBINK;
-    return false;
 }
 
 /* Runs no other Lua code, makes no object, and writes nothing but registers. By list, so that what
@@ -129,10 +50,6 @@ static enum outer resolve(const struct pep_chunk *c, uint32_t function, unsigned
     return OUTER_OTHER;
 }
 
-struct field { /* what a register was last loaded with */
-    const char *name;
-    uint8_t param;
-};
 struct walk {
     struct pep_chunk *c;
     const struct pep_chunk_proto *p;
@@ -140,7 +57,6 @@ struct walk {
     size_t pc;
     int line;
     unsigned params; /* that count: at most PEP_CHUNK_PARAMS */
-    struct field fields[256];
 };
 
 static struct pep_use *use(struct walk *w, enum pep_use_kind kind, const char *name)
@@ -179,11 +95,11 @@ static void note_global(struct walk *w, unsigned a, const char *name)
         return;
     const char *literal = NULL;
     if (w->pc + 2 < w->p->about.instructions) {
-        uint32_t load = word_at(w->p, w->pc + 1), call = word_at(w->p, w->pc + 2);
-        unsigned op = op_of(call);
-        if (op_of(load) == OP_LOADK && a_of(load) == a + 1 &&
-            (op == OP_CALL || op == OP_TAILCALL) && a_of(call) == a && b_of(call) == 2)
-            literal = constant(w->p, bx_of(load));
+        uint32_t load = pep_code_word(w->p, w->pc + 1), call = pep_code_word(w->p, w->pc + 2);
+        unsigned op = pep_code_op(call);
+        if (pep_code_op(load) == OP_LOADK && pep_code_a(load) == a + 1 &&
+            (op == OP_CALL || op == OP_TAILCALL) && pep_code_a(call) == a && pep_code_b(call) == 2)
+            literal = constant(w->p, pep_code_bx(load));
     }
     use(w, is_require ? PEP_USE_REQUIRE : PEP_USE_DATA, literal);
 }
@@ -192,22 +108,22 @@ static void note_outer(struct walk *w, uint32_t word, unsigned op)
 {
     uint32_t function = w->function;
     uint8_t param = 0;
-    unsigned index = op == OP_SETTABUP ? a_of(word) : b_of(word);
+    unsigned index = op == OP_SETTABUP ? pep_code_a(word) : pep_code_b(word);
     enum outer what = resolve(w->c, w->function, index, &function, &param);
     const char *name = index < w->p->upvalue_count ? w->p->upvalues[index].name : NULL;
     struct pep_use *u = NULL;
     if (op == OP_SETUPVAL) {
         use(w, what == OUTER_ENV ? PEP_USE_ENV : PEP_USE_UPVALUE_SET, name == NULL ? "?" : name);
     } else if (op == OP_SETTABUP) {
-        const char *key = constant(w->p, b_of(word));
+        const char *key = constant(w->p, pep_code_b(word));
         if (what == OUTER_ENV)
             use(w, PEP_USE_GLOBAL_SET, key == NULL ? "?" : key);
         else if (what == OUTER_PARAM)
             u = use(w, PEP_USE_WRITE, key);
     } else if (op == OP_GETTABUP) {
-        const char *key = constant(w->p, c_of(word));
+        const char *key = constant(w->p, pep_code_c(word));
         if (what == OUTER_ENV)
-            note_global(w, a_of(word), key);
+            note_global(w, pep_code_a(word), key);
         else if (what == OUTER_PARAM)
             u = use(w, key == NULL ? PEP_USE_DYNAMIC : PEP_USE_FIELD, key);
     } else if (what == OUTER_ENV) {
@@ -221,92 +137,53 @@ static void note_outer(struct walk *w, uint32_t word, unsigned op)
     }
 }
 
-static void note_equal(struct walk *w, uint32_t word)
-{
-    struct field a = w->fields[a_of(word)], b = w->fields[b_of(word)];
-    if (a.name == NULL || b.name == NULL)
-        return;
-    struct pep_use *u = use(w, PEP_USE_EQUAL, a.name);
-    if (u != NULL) {
-        u->param = a.param;
-        u->other = b.name;
-        u->other_param = b.param;
-    }
-}
-
 static void note_instruction(struct walk *w, uint32_t word)
 {
-    unsigned op = op_of(word);
+    unsigned op = pep_code_op(word);
     switch (op) {
     case OP_GETUPVAL:
     case OP_SETUPVAL:
     case OP_GETTABUP:
     case OP_SETTABUP:
         note_outer(w, word, op);
-        if (op == OP_SETTABUP && k_of(word) == 0)
-            use_param(w, PEP_USE_ESCAPE, c_of(word), NULL);
+        if (op == OP_SETTABUP && pep_code_k(word) == 0)
+            use_param(w, PEP_USE_ESCAPE, pep_code_c(word), NULL);
         return;
     case OP_MOVE:
-        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
+        use_param(w, PEP_USE_ESCAPE, pep_code_b(word), NULL);
         return;
     case OP_GETTABLE:
-        use_param(w, PEP_USE_DYNAMIC, b_of(word), NULL);
+        use_param(w, PEP_USE_DYNAMIC, pep_code_b(word), NULL);
         return;
     case OP_GETFIELD:
-        use_param(w, PEP_USE_FIELD, b_of(word), constant(w->p, c_of(word)));
+        use_param(w, PEP_USE_FIELD, pep_code_b(word), constant(w->p, pep_code_c(word)));
         return;
     case OP_TESTSET: /* `sub or nil`: a copy, as with OP_MOVE */
-        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
+        use_param(w, PEP_USE_ESCAPE, pep_code_b(word), NULL);
         return;
     case OP_SELF:
-        use_param(w, k_of(word) != 0 ? PEP_USE_FIELD : PEP_USE_DYNAMIC, b_of(word),
-                  k_of(word) != 0 ? constant(w->p, c_of(word)) : NULL);
-        use_param(w, PEP_USE_ESCAPE, b_of(word), NULL);
+        use_param(w, pep_code_k(word) != 0 ? PEP_USE_FIELD : PEP_USE_DYNAMIC, pep_code_b(word),
+                  pep_code_k(word) != 0 ? constant(w->p, pep_code_c(word)) : NULL);
+        use_param(w, PEP_USE_ESCAPE, pep_code_b(word), NULL);
         return;
     case OP_SETTABLE:
     case OP_SETI:
     case OP_SETFIELD:
-        use_param(w, PEP_USE_WRITE, a_of(word), NULL);
-        if (k_of(word) == 0)
-            use_param(w, PEP_USE_ESCAPE, c_of(word), NULL);
-        return;
-    case OP_EQ:
-        note_equal(w, word);
+        use_param(w, PEP_USE_WRITE, pep_code_a(word), NULL);
+        if (pep_code_k(word) == 0)
+            use_param(w, PEP_USE_ESCAPE, pep_code_c(word), NULL);
         return;
     default:
         return;
     }
 }
 
-/* Remembers which registers hold fields of parameters, along straight code only. */
-static void track(struct walk *w, uint32_t word)
+/* A parameter that is assigned may be anything from then on. */
+static void note_assigned(struct walk *w, uint32_t word)
 {
-    unsigned op = op_of(word), a = a_of(word);
-    if (op == OP_JMP || (op >= OP_FORLOOP && op <= OP_TFORLOOP) || op == OP_CALL) {
-        memset(w->fields, 0, sizeof(w->fields));
-        return;
-    }
-    if (!sets_register(op))
-        return;
-    w->fields[a] = (struct field){NULL, 0};
-    if (op == OP_LOADNIL)
-        memset(w->fields, 0, sizeof(w->fields));
-    if (op == OP_GETFIELD && b_of(word) < w->params)
-        w->fields[a] = (struct field){constant(w->p, c_of(word)), (uint8_t)b_of(word)};
-    if (op != OP_CALL && a < w->params)
+    unsigned op = pep_code_op(word), a = pep_code_a(word);
+    if (pep_code_sets_register(op) && op != OP_CALL && a < w->params)
         use_param(w, PEP_USE_DYNAMIC, a, NULL);
-}
-
-static void next_line(struct walk *w, size_t *absolute)
-{
-    const struct pep_chunk_proto *p = w->p;
-    if (w->pc >= p->line_count)
-        return;
-    int difference = (int8_t)p->lines[w->pc];
-    if (difference != ABS_LINE)
-        w->line += difference;
-    else if (*absolute < p->absolute_count)
-        w->line = (int)p->absolute[(*absolute)++][1];
 }
 
 static void walk_function(struct pep_chunk *c, uint32_t function)
@@ -317,11 +194,11 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
     p->about.straight = true;
     w.params = p->about.params < PEP_CHUNK_PARAMS ? p->about.params : PEP_CHUNK_PARAMS;
     for (w.pc = 0; w.pc < p->about.instructions && !c->no_memory; w.pc++) {
-        uint32_t word = word_at(p, w.pc);
-        unsigned op = op_of(word);
-        next_line(&w, &absolute);
+        uint32_t word = pep_code_word(p, w.pc);
+        unsigned op = pep_code_op(word);
+        w.line = pep_code_line(p, w.pc, w.line, &absolute);
         note_instruction(&w, word);
-        track(&w, word);
+        note_assigned(&w, word);
         bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
         p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
         p->about.straight = p->about.straight && !back && runs_alone(op);

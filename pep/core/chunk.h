@@ -29,14 +29,13 @@ enum pep_use_kind {
     PEP_USE_WRITE,       /* assigns a field of it, which raises when it runs */
     PEP_USE_REQUIRE,     /* require "name"; `name` NULL: not a literal */
     PEP_USE_DATA,        /* data "name"; the same */
-    PEP_USE_EQUAL,       /* `==` or `~=` of two fields of parameters: `name`, `param` and `other` */
 };
 struct pep_use {
     enum pep_use_kind kind;
     uint32_t function; /* whose parameter it is; else where it happens */
     int line;
-    uint8_t param, other_param;
-    const char *name, *other; /* borrowed from the chunk */
+    uint8_t param;
+    const char *name; /* borrowed from the chunk */
 };
 struct pep_chunk_function {
     int line, last_line; /* 0 for the main chunk */

@@ -8,6 +8,7 @@
 #include "chunk.h"
 
 #define PEP_CHUNK_NO_FUNCTION UINT32_MAX
+#define PEP_CHUNK_NAMED       4 /* parameters whose names are kept */
 
 struct pep_chunk_upvalue {
     bool in_stack;
@@ -24,6 +25,7 @@ struct pep_chunk_proto {
     size_t line_count;
     uint32_t (*absolute)[2]; /* instruction, line */
     size_t absolute_count;
+    struct pep_span param_names[PEP_CHUNK_NAMED];
 };
 struct pep_chunk_block {
     struct pep_chunk_block *next;

@@ -133,7 +133,9 @@ static void get_debug(struct pep_chunk *c, struct pep_cursor *in, struct pep_chu
     }
     size_t locals = get_count(in, 3);
     for (size_t i = 0; i < locals && !in->failed; i++) {
-        pep_get_bytes(in, get_number(in) - 1);
+        struct pep_span name = pep_get_bytes(in, get_number(in) - 1);
+        if (i < p->about.params && i < PEP_CHUNK_NAMED && !in->failed)
+            p->param_names[i] = name; /* a function's first locals are its parameters */
         get_number(in);
         get_number(in);
     }

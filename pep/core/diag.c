@@ -58,6 +58,11 @@ static const struct pep_diag_text texts[] = {
     {"E114", "`same` names what the resource does not have",
      "The name must be a segment of the type's id template, or one of its attributes. As it "
      "stands, the rule never applies."},
+    {"E115", "a condition that is nil",
+     "The rule's table names a key (roles, scopes, clients, issuers, same, when, unless, oblige), "
+     "and its value is nil: a misspelt member of a module, a data file or a table. Lua leaves such "
+     "a key out, so the rule would apply without that condition. Correct the name, or leave the "
+     "key out."},
     {"E120", "the subject has no such attribute",
      "With `claims` in schema.lua, `sub` has exactly the names that are declared there, and "
      "`token_roles`. Any other name reads as nil for ever, so the condition does not do what it "
@@ -220,10 +225,14 @@ static const struct pep_diag_text texts[] = {
 
 /* ---- collecting ---- */
 
+/* Warnings come before some errors and must not crowd them out. */
+static bool is_full(const struct pep_diags *d, enum pep_diag_level level)
+{
+    return d->count >= (size_t)(level == PEP_DIAG_ERROR ? 2 : 1) * PEP_DIAGS_MAX;
+}
+
 static bool grow(struct pep_diags *d)
 {
-    if (d->count >= PEP_DIAGS_MAX)
-        return false;
     if (d->count < d->capacity)
         return true;
     size_t capacity = d->capacity == 0 ? 8 : d->capacity * 2;
@@ -261,6 +270,16 @@ static void clear_item(struct pep_diag *item)
     free(item->help);
 }
 
+/* Said already, just before: code that is reached in two ways, or a line that says it twice. */
+static bool is_echo(const struct pep_diags *d, const char *code, const char *file, int line,
+                    const char *message)
+{
+    const struct pep_diag *last = d->count == 0 ? NULL : &d->items[d->count - 1];
+    return last != NULL && line > 0 && last->line == line && strcmp(last->code, code) == 0 &&
+           last->file != NULL && file != NULL && strcmp(last->file, file) == 0 &&
+           strcmp(last->message, message) == 0;
+}
+
 static enum pep_diag_level level_of(const char *code)
 {
     if (code[0] == 'W')
@@ -280,17 +299,31 @@ void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int l
     if (vsnprintf(message, sizeof(message), format, ap) < 0)
         message[0] = '\0';
     va_end(ap);
+    make_printable(message);
+    if (is_echo(d, code, file, line, message))
+        return;
     snprintf(item.code, sizeof(item.code), "%s", code);
-    if (!grow(d) || !copy_text(&item.file, file) || !copy_text(&item.message, message) ||
-        !copy_text(&item.help, help)) {
+    bool full = is_full(d, item.level), kept = !full && grow(d) && copy_text(&item.file, file) &&
+                                               copy_text(&item.message, message) &&
+                                               copy_text(&item.help, help);
+    /* without memory nobody can say what it was: that is an error, whatever it was */
+    d->errors += item.level == PEP_DIAG_ERROR || (!kept && !full);
+    d->warnings += item.level == PEP_DIAG_WARNING && (kept || full);
+    if (kept) {
+        d->items[d->count++] = item;
+    } else {
         clear_item(&item);
         d->lost++;
-        d->errors++;
-        return;
     }
-    d->items[d->count++] = item;
-    d->errors += item.level == PEP_DIAG_ERROR;
-    d->warnings += item.level == PEP_DIAG_WARNING;
+}
+
+void pep_diags_drop(struct pep_diags *d, size_t i)
+{
+    d->errors -= d->items[i].level == PEP_DIAG_ERROR;
+    d->warnings -= d->items[i].level == PEP_DIAG_WARNING;
+    clear_item(&d->items[i]);
+    d->count--;
+    memmove(&d->items[i], &d->items[i + 1], (d->count - i) * sizeof(*d->items));
 }
 
 void pep_diags_free(struct pep_diags *d)
@@ -352,7 +385,7 @@ static size_t distance(const char *a, const char *b)
 const char *pep_did_you_mean(const char *word, const char *const *names, size_t count)
 {
     size_t size = strlen(word);
-    size_t limit = size <= 3 ? 1 : size <= 7 ? 2 : 3;
+    size_t limit = size <= 4 ? 1 : size <= 7 ? 2 : 3;
     const char *best = NULL;
     if (count > NAMES_MAX)
         count = NAMES_MAX;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PEP_DIAGS_MAX 1000
+#define PEP_DIAGS_MAX 1000 /* kept; twice as many if the others are errors */
 
 enum pep_diag_level { PEP_DIAG_WARNING, PEP_DIAG_ERROR, PEP_DIAG_NOTE };
 
@@ -28,7 +28,8 @@ struct pep_diags {
     struct pep_diag *items;
     size_t count, capacity;
     size_t errors, warnings; /* notes are in neither */
-    size_t lost;             /* beyond PEP_DIAGS_MAX, or no memory: counted as errors too */
+    size_t
+        lost; /* not kept: beyond the maximum, counted by their level; without memory, as errors */
 };
 #define PEP_DIAGS_INIT      \
     {                       \
@@ -36,9 +37,10 @@ struct pep_diags {
     }
 
 /* The level comes from the code's first letter (E, W or N). Never fails: a lost one is counted.
- * `help` may be NULL. */
+ * `help` may be NULL. The same again, directly behind, is dropped. */
 void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int line,
                   const char *help, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void pep_diags_drop(struct pep_diags *d, size_t i); /* forgets one */
 void pep_diags_free(struct pep_diags *d);
 
 /* The table behind `policyctl explain`: NULL if there is no such code. */

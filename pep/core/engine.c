@@ -180,6 +180,40 @@ static int load_others(struct pep_policy *policy, struct pep_error *err)
     return PEP_OK;
 }
 
+/* The source whose place, "path:line: ", the text begins with; the line, and what follows. */
+static const struct pep_source *place_of(const struct pep_policy *policy, const char **text,
+                                         int *ret_line)
+{
+    for (size_t i = 0; i < policy->source_count; i++) {
+        const char *path = policy->sources[i].path;
+        size_t n = strlen(path);
+        char *end;
+        if (strncmp(*text, path, n) != 0 || (*text)[n] != ':')
+            continue;
+        long line = strtol(*text + n + 1, &end, 10);
+        if (line <= 0 || line > INT32_MAX || end[0] != ':' || end[1] != ' ')
+            continue;
+        *ret_line = (int)line;
+        *text = end + 2;
+        return &policy->sources[i];
+    }
+    return NULL;
+}
+
+static void report_fault(const struct pep_policy *policy, const struct pep_rule *rule,
+                         const struct pep_fault *fault, struct pep_diags *diags)
+{
+    int line = rule->line;
+    const char *message = fault->message, *help = "guard against absent values: x ~= nil and ...";
+    const struct pep_source *s = place_of(policy, &message, &line);
+    if (strcmp(fault->kind, "budget") == 0)
+        help = "do less: a decision takes at most 200,000 steps";
+    else if (strcmp(fault->kind, "result") == 0)
+        help = "return a comparison, as in: return x ~= nil";
+    pep_diag_add(diags, "W330", s == NULL ? rule->file : s->path, line, help,
+                 "rule `%s` fails on a request without attributes: %s", rule->id, message);
+}
+
 /* Every function once, on an empty request; what fails there is worth a look and no error. */
 static void self_check(struct pep_policy *policy, const struct pep_subject *nobody,
                        struct pep_diags *diags)
@@ -198,12 +232,7 @@ static void self_check(struct pep_policy *policy, const struct pep_subject *nobo
             continue;
         verdict.fault_count = 0;
         if (pep_rule_call(&e, rule) == PEP_APPLIES_FAULT && verdict.fault_count > 0)
-            pep_diag_add(diags, "W330", rule->file, rule->line,
-                         strcmp(verdict.faults[0].kind, "budget") == 0
-                             ? "do less: a decision takes at most 200,000 steps"
-                             : "guard against absent values: x ~= nil and ...",
-                         "rule `%s` fails on a request without attributes: %s", rule->id,
-                         verdict.faults[0].message);
+            report_fault(policy, rule, &verdict.faults[0], diags);
         pep_eval_close(&e);
     }
 }
@@ -232,6 +261,16 @@ static int read_issuers(struct pep_policy *policy, const struct pep_files *files
     return pep_issuers_read(text, "issuers.json", &policy->issuers, diags, err);
 }
 
+/* Only files of rules were refused: what the others need is there. */
+static bool rules_can_load(const struct pep_policy *policy)
+{
+    for (size_t i = 0; i < policy->source_count; i++) {
+        if (policy->sources[i].refused && policy->sources[i].kind != PEP_SOURCE_POLICY)
+            return false;
+    }
+    return true;
+}
+
 static int compile(struct pep_policy *policy, const struct pep_files *files,
                    struct pep_diags *diags, struct pep_error *err)
 {
@@ -241,6 +280,8 @@ static int compile(struct pep_policy *policy, const struct pep_files *files,
         rc = pep_sources_read(policy, files, diags, err);
     if (rc == PEP_OK)
         rc = load_first(policy, diags, err);
+    else if (rc == PEP_EPOLICY && policy->author && rules_can_load(policy))
+        (void)load_first(policy, diags, NULL); /* for its author: what is wrong in the others */
     if (rc == PEP_OK)
         rc = issuers;
     if (rc == PEP_OK && diags->errors > 0)

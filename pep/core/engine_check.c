@@ -190,11 +190,35 @@ bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
     return a == b;
 }
 
+/* A misspelt name also makes the rule fail in the trial run (W330). Said once is enough. */
+static bool is_named(const struct pep_diags *d, const char *message)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        const struct pep_diag *e = &d->items[i];
+        const char *what = strstr(e->message, "the subject has no ");
+        if (strcmp(e->code, "E120") != 0 && strcmp(e->code, "E121") != 0)
+            continue;
+        what = what == NULL ? strstr(e->message, "the resource has no ") : what;
+        if (what != NULL && strstr(message, what) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void drop_echoes(const struct check *c)
+{
+    struct pep_diags *d = c->diags;
+    for (size_t i = d->count; i > 0; i--) {
+        if (strcmp(d->items[i - 1].code, "W330") == 0 && is_named(d, d->items[i - 1].message))
+            pep_diags_drop(d, i - 1);
+    }
+}
+
 /* ---- the entry ---- */
 
 static void (*const checks[])(const struct check *) = {
     check_schema,   check_attributes, check_reasons, check_inherited, check_wildcards,
-    check_shadowed, check_unused,     check_actions, check_callers,
+    check_shadowed, check_unused,     check_actions, check_callers,   drop_echoes,
 };
 
 int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,

@@ -1,7 +1,6 @@
 /*
- * Names inside functions, against the schema. Which names a rule's function reads, the engine knows
- * from the bytecode; this file asks whether the schema declares them, and finds the line to point
- * at.
+ * Names that code reads, against the schema: what `sub` and `res` may have for a rule, and what of
+ * it is always there. Where the code reads them, engine_check_flow.c finds out.
  *
  * A name of `res` is an error only if no type that the rule covers declares it: a guard rail for
  * "*" may read what some types have. Names of `ctx` are the service's own and are not declared
@@ -53,13 +52,14 @@ static void add_type(const struct pep_policy *p, const struct pep_resource_type 
         set_add(s, check_name(&p->names, t->attributes[i].name));
 }
 
+/* Without a rule: every type. */
 static bool type_covered(const struct pep_rule *r, uint32_t type)
 {
-    for (uint32_t i = 0; !r->every_type && i < r->pattern_count; i++) {
+    for (uint32_t i = 0; r != NULL && !r->every_type && i < r->pattern_count; i++) {
         if (r->patterns[i].type == type)
             return true;
     }
-    return r->every_type;
+    return r == NULL || r->every_type;
 }
 
 /* The names that `res` may have for some type that the rule covers. */
@@ -73,88 +73,41 @@ static void add_resource(const struct pep_policy *p, const struct pep_rule *r, s
     }
 }
 
-/* ---- where it is ---- */
-
-static const struct pep_source *source_of(const struct pep_policy *p, const char *path)
+static void add_object(const struct pep_policy *p, const struct pep_rule *r, enum pep_object object,
+                       struct name_set *s)
 {
-    for (size_t i = 0; i < p->source_count; i++) {
-        if (strcmp(p->sources[i].path, path) == 0)
-            return &p->sources[i];
-    }
-    return NULL;
-}
-
-/* The function that stands inside the rule's table: the first one that begins at or behind the
- * rule's line and before the next rule of the file; SIZE_MAX if it was named elsewhere. */
-static size_t function_of(const struct pep_policy *p, const struct pep_rule *r,
-                          const struct pep_source *source)
-{
-    size_t best = SIZE_MAX;
-    int next = INT32_MAX;
-    for (size_t i = 0; i < p->rule_count; i++) {
-        const struct pep_rule *other = &p->rules[i];
-        if (strcmp(other->file, r->file) == 0 && other->line > r->line && other->line < next)
-            next = other->line;
-    }
-    for (size_t i = 0; i < pep_chunk_function_count(source->chunk); i++) {
-        const struct pep_chunk_function *f = pep_chunk_function(source->chunk, i);
-        bool inside = f->parent == 0 && f->line >= r->line && f->line < next;
-        if (inside && (best == SIZE_MAX || f->line < pep_chunk_function(source->chunk, best)->line))
-            best = i;
-    }
-    return best;
-}
-
-static int line_of(const struct pep_policy *p, const struct pep_rule *r, const char *name)
-{
-    const struct pep_source *source = source_of(p, r->file);
-    size_t count, function;
-    if (source == NULL || source->chunk == NULL ||
-        (function = function_of(p, r, source)) == SIZE_MAX)
-        return r->line;
-    const struct pep_use *uses = pep_chunk_uses(source->chunk, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (uses[i].kind == PEP_USE_FIELD && uses[i].function == function &&
-            strcmp(uses[i].name, name) == 0)
-            return uses[i].line;
-    }
-    return r->line;
-}
-
-/* ---- unknown names ---- */
-
-static void unknown(const struct check *c, const struct pep_rule *r, const char *object,
-                    const char *name, const struct name_set *known)
-{
-    char help[160] = "";
-    const char *near = pep_did_you_mean(name, known->names, known->count);
-    bool subject = strcmp(object, "sub") == 0;
-    if (near != NULL)
-        snprintf(help, sizeof(help), "did you mean `%s.%s`?", object, near);
+    if (object == PEP_OBJECT_SUB)
+        add_claims(p, s);
     else
-        snprintf(help, sizeof(help), "declare it in schema.lua, under `%s`",
-                 subject ? "claims" : "attrs");
-    pep_diag_add(c->diags, subject ? "E120" : "E121", r->file, line_of(c->policy, r, name), help,
-                 "rule `%s`: the %s has no attribute `%s`", r->id, subject ? "subject" : "resource",
-                 name);
+        add_resource(p, r, s);
 }
 
-static void check_reads(const struct check *c, const struct pep_rule *r)
+bool check_name_known(const struct pep_policy *p, const struct pep_rule *r, enum pep_object object,
+                      const char *name)
 {
-    const struct pep_schema *schema = &c->policy->schema;
-    struct name_set sub = {{NULL}, 0}, res = {{NULL}, 0};
-    add_claims(c->policy, &sub);
-    add_resource(c->policy, r, &res);
-    for (size_t i = 0; i < r->reads.count; i++) {
-        const char *name = r->reads.items[i];
-        if (strncmp(name, "sub.", 4) == 0 && schema->has_claims && !set_has(&sub, name + 4))
-            unknown(c, r, "sub", name + 4, &sub);
-        else if (strncmp(name, "res.", 4) == 0 && schema->has_types && !set_has(&res, name + 4))
-            unknown(c, r, "res", name + 4, &res);
-    }
+    struct name_set s = {{NULL}, 0};
+    if (object == PEP_OBJECT_CTX || (object == PEP_OBJECT_SUB && !p->schema.has_claims) ||
+        (object == PEP_OBJECT_RES && !p->schema.has_types))
+        return true;
+    add_object(p, r, object, &s);
+    return set_has(&s, name);
 }
 
-/* ---- `==` of two values that may both be absent ---- */
+void check_name_help(const struct pep_policy *p, const struct pep_rule *r, enum pep_object object,
+                     const char *name, char help[CHECK_HELP_MAX])
+{
+    struct name_set s = {{NULL}, 0};
+    bool subject = object == PEP_OBJECT_SUB;
+    add_object(p, r, object, &s);
+    const char *near = pep_did_you_mean(name, s.names, s.count);
+    if (near != NULL)
+        snprintf(help, CHECK_HELP_MAX, "did you mean `%s.%s`?", subject ? "sub" : "res", near);
+    else
+        snprintf(help, CHECK_HELP_MAX, "declare it in schema.lua, under `%s`",
+                 subject ? "claims" : "attrs");
+}
+
+/* ---- what is always there ---- */
 
 static bool claim_present(const struct pep_policy *p, const char *name)
 {
@@ -195,53 +148,12 @@ static bool resource_present(const struct pep_policy *p, const struct pep_rule *
     return any;
 }
 
-static bool always_present(const struct pep_policy *p, const struct pep_rule *r, uint8_t param,
-                           const char *name)
+bool check_name_present(const struct pep_policy *p, const struct pep_rule *r,
+                        enum pep_object object, const char *name)
 {
-    if (param == PEP_OBJECT_SUB)
+    if (object == PEP_OBJECT_SUB)
         return claim_present(p, name);
-    if (param == PEP_OBJECT_RES)
+    if (object == PEP_OBJECT_RES)
         return resource_present(p, r, name);
     return strcmp(name, "now") == 0 || strcmp(name, "action") == 0;
-}
-
-static void check_equal(const struct check *c, const struct pep_rule *r, const struct pep_use *u)
-{
-    static const char *const objects[] = {"sub", "res", "ctx"};
-    char help[320], a[128], b[128];
-    if (u->param >= PEP_OBJECTS || u->other_param >= PEP_OBJECTS || u->other == NULL ||
-        always_present(c->policy, r, u->param, u->name) ||
-        always_present(c->policy, r, u->other_param, u->other))
-        return;
-    snprintf(a, sizeof(a), "%s.%.100s", objects[u->param], u->name);
-    snprintf(b, sizeof(b), "%s.%.100s", objects[u->other_param], u->other);
-    snprintf(help, sizeof(help), "use same(%.110s, %.110s), which is false when either is absent",
-             a, b);
-    pep_diag_add(c->diags, "W310", r->file, u->line, help,
-                 "rule `%s`: `%s == %s` is true when both are absent", r->id, a, b);
-}
-
-static void check_equals(const struct check *c, const struct pep_rule *r)
-{
-    const struct pep_source *source = source_of(c->policy, r->file);
-    size_t count, function;
-    if (source == NULL || source->chunk == NULL ||
-        (function = function_of(c->policy, r, source)) == SIZE_MAX)
-        return;
-    const struct pep_use *uses = pep_chunk_uses(source->chunk, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (uses[i].kind == PEP_USE_EQUAL && uses[i].function == function)
-            check_equal(c, r, &uses[i]);
-    }
-}
-
-void check_attributes(const struct check *c)
-{
-    for (size_t i = 0; i < c->policy->rule_count; i++) {
-        const struct pep_rule *r = &c->policy->rules[i];
-        if (r->function == 0)
-            continue;
-        check_reads(c, r);
-        check_equals(c, r);
-    }
 }

@@ -364,6 +364,21 @@ static bool read_names(struct head *h, struct pep_error *err)
     return rc == PEP_OK;
 }
 
+/* Where the function on top is written: here, or in a module. */
+static void note_place(struct head *h)
+{
+    lua_Debug ar;
+    lua_pushvalue(h->L, -1);
+    if (lua_getinfo(h->L, ">S", &ar) == 0 || ar.source[0] != '@')
+        return;
+    for (size_t i = 0; i < h->policy->source_count; i++) {
+        if (strcmp(h->policy->sources[i].path, ar.source + 1) == 0)
+            h->rule->function_file = h->policy->sources[i].path;
+    }
+    h->rule->function_line = ar.linedefined;
+    h->rule->function_last_line = ar.lastlinedefined;
+}
+
 static void read_function(struct head *h)
 {
     lua_State *L = h->L;
@@ -383,6 +398,7 @@ static void read_function(struct head *h)
         return;
     }
     h->rule->function = (uint32_t)h->ld->functions;
+    note_place(h);
     if (!read_names(h, &err))
         pep_load_diag(L, "E211", NULL, "rule `%s`: %s", h->rule->id, pep_error_text(&err));
 }

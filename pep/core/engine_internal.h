@@ -225,6 +225,9 @@ struct pep_rule {
     /* what tools read */
     const char *file;
     int line;
+    const char *function_file; /* where the text of its function stands */
+    int function_line, function_last_line;
+    size_t function_size; /* instructions: tells functions of one line apart */
     json_t *oblige; /* array, or NULL */
     double max_age; /* of the first step-up; negative: none */
     struct pep_strings action_texts, resource_texts, role_texts, scope_texts, client_texts,
@@ -275,6 +278,7 @@ struct pep_source {
     const char *path, *module; /* "lib.hours" */
     enum pep_source_kind kind;
     struct pep_span dump; /* bytecode made here from checked text */
+    bool refused;         /* its text is: it is never run */
     struct pep_chunk *chunk;
 };
 struct pep_data {

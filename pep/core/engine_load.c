@@ -155,7 +155,7 @@ static int run_kind(struct pep_slot *slot, struct pep_loader *ld, enum pep_sourc
     int rc = PEP_OK;
     for (size_t i = 0; i < slot->policy->source_count && !slot->broken; i++) {
         const struct pep_source *s = &slot->policy->sources[i];
-        if (s->kind == kind && run_file(slot, ld, s) != PEP_OK)
+        if (s->kind == kind && !s->refused && run_file(slot, ld, s) != PEP_OK)
             rc = PEP_EPOLICY;
     }
     return slot->broken ? PEP_EPOLICY : rc;

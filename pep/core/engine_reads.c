@@ -126,6 +126,7 @@ int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struc
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
     struct set s = {NULL, 0, NULL, 0};
     bool ok = note_fills(policy, rule, chunk);
+    rule->function_size = pep_chunk_function(chunk, 0)->instructions;
     for (size_t i = 0; ok && i < count; i++) {
         const struct pep_use *u = &uses[i];
         if (u->function != 0 || u->param >= PEP_OBJECTS)

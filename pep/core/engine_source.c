@@ -475,6 +475,7 @@ int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
             rc = s->path == NULL || s->module == NULL
                      ? PEP_ENOMEM
                      : read_source(policy, s, file->content, diags, err);
+            s->refused = rc != PEP_OK;
         }
         refused = refused || rc == PEP_EPOLICY;
         if (rc != PEP_OK && rc != PEP_EPOLICY)

@@ -49,7 +49,48 @@ has "shape" err "warning[W310]: rule \`b\`: \`sub.tenant == res.owner\` is true 
 has "shape" err "--> policies/b.lua:3"
 has "shape" err "3 |   when = function(sub, res, ctx) return sub.tenant == res.owner end,"
 has "shape" err "= help: use same(sub.tenant, res.owner)"
-has "shape" out "2 rules, 0 errors, 1 warning"
+has "shape" err "warning[W310]: rule \`c\`: \`sub.tenant ~= res.owner\` is false when both are absent"
+has "shape" err "--> lib/owner.lua:5"
+has "shape" out "3 rules, 0 errors, 2 warnings"
+
+# Names inside modules: where the parameters go, and by the parameters' names where that is not seen.
+build E121 bad
+run 3 "module" "$policyctl" check "$work/repo"
+has "module" err "error[E121]: rule \`c\`: the resource has no attribute \`amuont\`"
+has "module" err "--> lib/limits.lua:3"
+has "module" err "= help: did you mean \`res.amount\`?"
+lacks "module" err "W330" # the trial run's word for the same
+build E120 bad
+run 3 "list" "$policyctl" check "$work/repo"
+has "list" err "error[E120]: the subject has no attribute \`tennant\`"
+has "list" err "--> lib/who.lua:2"
+
+# A nil in a head is no condition, so it is refused.
+build E115 bad
+run 3 "nil" "$policyctl" check "$work/repo"
+has "nil" err "the module lib.teams has no \`own\`: did you mean \`owns\`?"
+has "nil" err "error[E115]: rule \`b\`: the value of \`roles\` is nil"
+
+# One file that Lua refuses does not hide the mistakes in the others.
+build E111 bad
+echo 'allow "z" {' >"$work/repo/policies/z.lua"
+run 3 "two files" "$policyctl" check "$work/repo" -o json
+has "two files" out '"E210"'
+has "two files" out '"E111"'
+
+# Many findings of one kind: ten are shown and the rest is counted; --all and -o json show all.
+build W302 good
+i=0
+while [ $i -lt 25 ]; do
+    echo "deny \"d$i\" { action = \"read\", resource = \"invoice:*/$i\" }"
+    i=$((i + 1))
+done >"$work/repo/policies/many.lua"
+run 0 "many" "$policyctl" check "$work/repo"
+has "many" err "15 more W302"
+has "many" out "0 errors, 25 warnings"
+[ "$(grep -c 'warning\[W302\]' "$work/err")" = 10 ] || { echo "FAIL many: not ten"; failures=$((failures + 1)); }
+run 0 "all" "$policyctl" check --all "$work/repo"
+[ "$(grep -c 'warning\[W302\]' "$work/err")" = 25 ] || { echo "FAIL all: not 25"; failures=$((failures + 1)); }
 
 # Not a repository, and files that would surprise.
 mkdir "$work/empty"

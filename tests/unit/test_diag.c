@@ -43,7 +43,7 @@ static void control_bytes_do_not_reach_a_terminal(void **state)
     pep_diags_free(&d);
 }
 
-static void what_is_lost_counts_as_an_error(void **state)
+static void what_is_not_kept_is_counted(void **state)
 {
     (void)state;
     struct pep_diags d = PEP_DIAGS_INIT;
@@ -53,7 +53,32 @@ static void what_is_lost_counts_as_an_error(void **state)
     pep_diag_add(&d, "W401", NULL, 0, NULL, "one more");
     assert_int_equal(d.count, PEP_DIAGS_MAX);
     assert_int_equal(d.lost, 1);
-    assert_int_equal(d.errors, 1);
+    assert_int_equal(d.errors, 0);
+    assert_int_equal(d.warnings, PEP_DIAGS_MAX + 1);
+    for (size_t i = 0; i <= PEP_DIAGS_MAX; i++) /* warnings leave room for errors */
+        pep_diag_add(&d, "E401", NULL, 0, NULL, "%zu", i);
+    assert_int_equal(d.count, 2 * PEP_DIAGS_MAX);
+    assert_int_equal(d.lost, 2);
+    assert_int_equal(d.errors, PEP_DIAGS_MAX + 1);
+    pep_diags_free(&d);
+}
+
+static void the_same_again_is_dropped(void **state)
+{
+    (void)state;
+    struct pep_diags d = PEP_DIAGS_INIT;
+    pep_diag_add(&d, "E121", "a.lua", 3, NULL, "x");
+    pep_diag_add(&d, "E121", "a.lua", 3, NULL, "x");
+    assert_int_equal(d.count, 1);
+    pep_diag_add(&d, "E121", "a.lua", 3, NULL, "y");
+    pep_diag_add(&d, "E121", "a.lua", 4, NULL, "y");
+    pep_diag_add(&d, "E121", "b.lua", 4, NULL, "y");
+    pep_diag_add(&d, "W310", "b.lua", 4, NULL, "y");
+    assert_int_equal(d.count, 5);
+    pep_diags_drop(&d, 1);
+    assert_int_equal(d.count, 4);
+    assert_int_equal(d.errors, 3);
+    assert_int_equal(d.items[1].line, 4);
     pep_diags_free(&d);
 }
 
@@ -111,7 +136,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_come_from_the_code),
         cmocka_unit_test(control_bytes_do_not_reach_a_terminal),
-        cmocka_unit_test(what_is_lost_counts_as_an_error),
+        cmocka_unit_test(what_is_not_kept_is_counted),
+        cmocka_unit_test(the_same_again_is_dropped),
         cmocka_unit_test(every_code_is_explained_once),
         cmocka_unit_test(near_names_are_suggested_and_far_ones_are_not),
     };

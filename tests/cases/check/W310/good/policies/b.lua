@@ -1,4 +1,11 @@
+local function mine(sub, res)
+  return sub.tenant ~= nil and sub.tenant == res.owner
+end
 allow "b" {
   action = "read", resource = "invoice", reason = "test",
   when = function(sub, res, ctx) return same(sub.tenant, res.owner) end,
+}
+allow "b.tested" {
+  action = "read", resource = "invoice", roles = "manager", reason = "test",
+  when = function(sub, res, ctx) return mine(sub, res) end,
 }

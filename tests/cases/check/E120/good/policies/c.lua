@@ -1,0 +1,5 @@
+local who = require "lib.who"
+allow "c" {
+  action = "read", resource = "invoice", roles = "manager", reason = "test",
+  when = function(sub) return who.checks[1](sub) end,
+}
