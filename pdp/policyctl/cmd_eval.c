@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "policy_source.h"
 
+#include "pep/core/engine_check.h"
 #include "pep/core/json.h"
 
 #include <stdio.h>
@@ -69,6 +70,26 @@ static int read_object(struct eval *e, const char *option, const char *text, jso
                         rc == PEP_OK ? "not a JSON object" : pep_error_text(&err), option);
 }
 
+/* ---- names that no rule sees: said, because a misspelt one changes the question ---- */
+
+static void warn_stranger(void *context, const char *message, const char *near)
+{
+    struct eval *e = context;
+    if (near != NULL)
+        output_warning(&e->s->out, "%s\n--attrs\ndid you mean `%s`?", message, near);
+    else
+        output_warning(&e->s->out, "%s\n--attrs\ndeclare it in schema.lua, under `attrs`", message);
+}
+
+static void note_stranger(void *context, const char *message, const char *near)
+{
+    struct eval *e = context;
+    if (near != NULL)
+        output_note(&e->s->out, "note: %s; did you mean `%s`?", message, near);
+    else
+        output_note(&e->s->out, "note: %s", message);
+}
+
 static int subject_from_claims(struct eval *e, struct pep_error *err)
 {
     json_t *claims = NULL;
@@ -77,6 +98,7 @@ static int subject_from_claims(struct eval *e, struct pep_error *err)
         json_decref(claims);
         return code;
     }
+    pep_check_request(e->source.policy, PEP_CHECK_CLAIM, NULL, claims, note_stranger, e);
     int rc = pep_subject_from_claims(e->source.policy, claims, &e->subject, err);
     json_decref(claims);
     return rc == PEP_OK || rc == PEP_ETOKEN ? EXIT_OK : session_failed(e->s, err, "");
@@ -283,6 +305,11 @@ static int answer(struct eval *e)
         rc = read_object(e, "--context", e->set->context, &e->context);
     if (rc == EXIT_OK)
         rc = policy_source_compile(e->s, &e->source);
+    if (rc == EXIT_OK) {
+        pep_check_request(e->source.policy, PEP_CHECK_ATTRIBUTE, e->s->operands[1], e->attrs,
+                          warn_stranger, e);
+        pep_check_request(e->source.policy, PEP_CHECK_CONTEXT, NULL, e->context, note_stranger, e);
+    }
     if (rc == EXIT_OK)
         rc =
             e->set->token != NULL ? subject_from_token(e, now, &err) : subject_from_claims(e, &err);

@@ -90,12 +90,19 @@ static const struct pep_diag_text texts[] = {
      "data/*.json must be JSON, at most 1 MiB and 64 levels deep, without duplicate members or NUL "
      "bytes."},
     {"E208", "too many constants in one function",
-     "A function may have 250 constants (names and literal values), so that it means the same with "
-     "every build of Lua 5.4: some miscompile larger ones. Move values into data/*.json, or split "
-     "the function."},
+     "A function may have 250 constants (different names and literal values), so that it means the "
+     "same with every build of Lua 5.4: some miscompile larger ones. The top level of a file "
+     "counts "
+     "as a function, so a file holds some 60 to 100 rules. Move the rules from the named line on "
+     "into a second file in policies/: which file a rule stands in does not matter. Long lists of "
+     "values belong into data/*.json."},
     {"E209", "a source that is too large, or no text",
      "A source file has at most 256 KiB and is text: compiled Lua is never accepted."},
-    {"E210", "a syntax error", "Lua's parser refused the file at this line."},
+    {"E210", "a syntax error",
+     "Lua's parser refused the file at this line. The mistake is often just before it: a missing "
+     "comma between two keys of a rule, an `end` or a `}` that is not there, `=` for `==`, or a "
+     "word such as `and`, `end` or `not` used as a name. `near` in the message says what the "
+     "parser had reached."},
     {"E211", "an error while the file was loaded",
      "The top level of the file, or of a module that it needs, raised an error."},
     {"E212", "too much work while loading",
@@ -165,6 +172,11 @@ static const struct pep_diag_text texts[] = {
      "`by` is the id of the rule that must decide, or a code: allowed not_granted denied challenge "
      "obligation bad_token bad_request unknown fault. A name that is neither could never match, so "
      "the test would always fail."},
+    {"E504", "an attribute that the schema does not declare",
+     "`with` names an attribute that schema.lua does not declare for this type of resource. No "
+     "rule "
+     "sees it, so the test would not ask what it says. Correct the name, or declare it under "
+     "`attrs`."},
     {"W301", "no schema",
      "Without schema.lua any name is accepted, and a misspelt one reads as nil: `sub.tennant` "
      "would never match. Declare claims, roles, resource types and actions; `policyctl init` "

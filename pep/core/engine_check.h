@@ -19,6 +19,15 @@
 int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err);
 
+/* What of a request no rule can see: an attribute that the schema does not declare for the type of
+ * `resource`, a claim that it does not read, a context name that no function reads. Calls `each`
+ * with a sentence and the nearest name (or NULL). `object` may be NULL. */
+enum pep_check_part { PEP_CHECK_ATTRIBUTE, PEP_CHECK_CLAIM, PEP_CHECK_CONTEXT };
+typedef void (*pep_check_stranger)(void *context, const char *message, const char *near);
+void pep_check_request(const struct pep_policy *policy, enum pep_check_part part,
+                       const char *resource, const json_t *object, pep_check_stranger each,
+                       void *context);
+
 /* True if whoever has `role` has `included` as well, by this policy's hierarchy. */
 bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
                              const char *included);

@@ -1,6 +1,7 @@
 /* Loading test files: see engine_suite.h. Each runs in the suite's own state, under the budget of a
  * policy that is being loaded, so that a test file cannot hang or eat the author's machine either.
  */
+#include "engine_check.h"
 #include "engine_suite_internal.h"
 
 #include <stdio.h>
@@ -116,6 +117,33 @@ static void check_by(const struct pep_suite *s, struct pep_diags *diags)
     }
 }
 
+struct strange {
+    const struct suite_case *test;
+    struct pep_diags *diags;
+};
+
+static void take_strange(void *context, const char *message, const char *near)
+{
+    const struct strange *s = context;
+    char help[160] = "declare it in schema.lua, under `attrs`";
+    if (near != NULL)
+        snprintf(help, sizeof(help), "did you mean `%.100s`?", near);
+    pep_diag_add(s->diags, "E504", s->test->public.file, s->test->public.line, help, "`%s`: %s",
+                 s->test->name, message);
+}
+
+/* A misspelt attribute is absent for every rule: the test would ask another question. */
+static void check_attributes(const struct pep_suite *s, struct pep_diags *diags)
+{
+    for (size_t i = 0; i < s->case_count; i++) {
+        const struct suite_case *c = &s->cases[i];
+        struct strange strange = {c, diags};
+        if (c->resource != NULL)
+            pep_check_request(s->policy, PEP_CHECK_ATTRIBUTE, c->resource, c->attrs, take_strange,
+                              &strange);
+    }
+}
+
 int pep_suite_load(const struct pep_files *tests, const struct pep_policy *policy,
                    struct pep_suite **ret, struct pep_diags *diags, struct pep_error *err)
 {
@@ -138,6 +166,7 @@ int pep_suite_load(const struct pep_files *tests, const struct pep_policy *polic
     for (size_t i = 0; rc == PEP_OK && i < pep_files_count(tests); i++)
         load_file(s, pep_files_at(tests, i), diags);
     check_by(s, diags);
+    check_attributes(s, diags);
     if (rc == PEP_OK && diags->errors > errors)
         rc = pep_error_set(err, PEP_EPOLICY, "test files have errors");
     if (rc != PEP_OK) {

@@ -37,6 +37,17 @@ has "reserved attribute" out '"bad_request"'
 run 0 "no sub" eval_ --subject '{"tenant":"acme"}' -o json read invoice:acme/1
 has "no sub" out '"bad_token"'
 
+# What no rule can see is said, and the answer is the same.
+run 0 "strange attribute" eval_ --subject "$boss" --attrs '{"amuont":900}' read invoice:acme/1
+has "strange attribute" err "\`invoice\` has no attribute \`amuont\`"
+has "strange attribute" err "did you mean \`amount\`?"
+has "strange attribute" out "ALLOW"
+run 0 "strange claim" eval_ --subject '{"sub":"x","tennant":"acme","iss":"y"}' --context '{"ipp":"::1"}' -o json read invoice:acme/1
+has "strange claim" err "reads no claim \`tennant\`, so no rule sees it; did you mean \`tenant\`?"
+has "strange context" err "no rule reads ctx.ipp"
+lacks "registered claim" err "iss"
+run 0 "nothing strange" eval_ --subject "$boss" --attrs "$bill" read invoice:acme/1
+lacks "nothing strange" err "no"
 run 2 "nobody asks" eval_ read invoice:acme/1
 run 2 "two subjects" eval_ --subject '{}' --token x read invoice:acme/1
 run 2 "attrs is a list" eval_ --subject "$boss" --attrs '[1]' read invoice:acme/1
