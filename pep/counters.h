@@ -17,6 +17,7 @@ enum pep_token_count { PEP_TOKEN_HIT, PEP_TOKEN_VERIFIED, PEP_TOKEN_REFUSED, PEP
 struct pep_counters_stripe {
     _Alignas(64) atomic_uint_fast64_t decisions[PEP_CODES];
     atomic_uint_fast64_t tokens[PEP_TOKEN_COUNTS];
+    atomic_uint_fast64_t roles_dropped;
 };
 
 struct pep_counters {
@@ -26,6 +27,7 @@ struct pep_counters {
 struct pep_counts {
     uint64_t decisions[PEP_CODES], all;
     uint64_t tokens[PEP_TOKEN_COUNTS];
+    uint64_t roles_dropped; /* of verified tokens: not in the policy's schema */
 };
 
 struct pep_counters *pep_counters_new(void);
@@ -40,6 +42,12 @@ static inline void pep_count_token(struct pep_counters *c, unsigned stripe,
                                    enum pep_token_count which)
 {
     atomic_fetch_add_explicit(&c->stripes[stripe].tokens[which], 1, memory_order_relaxed);
+}
+
+static inline void pep_count_roles_dropped(struct pep_counters *c, unsigned stripe, uint32_t n)
+{
+    if (n > 0)
+        atomic_fetch_add_explicit(&c->stripes[stripe].roles_dropped, n, memory_order_relaxed);
 }
 
 void pep_counters_sum(const struct pep_counters *c, struct pep_counts *ret);

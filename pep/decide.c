@@ -139,6 +139,7 @@ static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
         refuse_error(c, r, reason);
         return;
     }
+    uint32_t dropped = pep_subject_dropped_roles(subject);
     c->entry = pep_token_entry_new(token, hash, jwt, subject);
     if (c->entry == NULL) {
         refuse_error(c, PEP_ENOMEM, PEP_JWT_MEMORY);
@@ -146,6 +147,7 @@ static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
     }
     c->own_entry = !pep_token_cache_put(c->active->tokens, c->entry, now);
     pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_VERIFIED);
+    pep_count_roles_dropped(c->p->counters, c->stripe, dropped);
     if (pep_token_cache_crowded(c->active->tokens) && !pep_handle_orphaned(c->p))
         pep_handle_wake(c->p);
 }

@@ -106,6 +106,9 @@ static void put_decisions(struct text *t, const struct pep_counts *c)
     for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
         put(t, "pep_tokens_total{result=\"%s\"} %llu\n", results[i],
             (unsigned long long)c->tokens[i]);
+    put_one(t, "pep_roles_dropped_total", "counter",
+            "Roles of verified tokens that the policy's schema does not declare.",
+            c->roles_dropped);
 }
 
 static void put_policy(struct text *t, const pep_status *s)

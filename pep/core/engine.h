@@ -3,8 +3,8 @@
  *
  *     bundle --pep_policy_compile()--> policy --pep_policy_decide()--> verdict
  *
- * A policy is immutable once compiled and may be used by any number of threads. Rule heads live in a
- * C index (resource type, action) -> candidates; roles, scopes, clients, issuers and `same` are
+ * A policy is immutable once compiled and may be used by any number of threads. Rule heads live in
+ * a C index (resource type, action) -> candidates; roles, scopes, clients, issuers and `same` are
  * decided in C; only rules with a function enter one of a small pool of Lua states.
  */
 #ifndef PEP_CORE_ENGINE_H
@@ -17,12 +17,12 @@
 
 #include "pep.h"
 
-#define PEP_LUA_STATES_MAX   64
-#define PEP_BUDGET_STEPS     200000              /* per decision */
-#define PEP_BUDGET_MEMORY    (8 * 1024 * 1024)   /* bytes per decision */
-#define PEP_RULES_MAX        20000
-#define PEP_ATTRIBUTES_MAX   256                 /* one request */
-#define PEP_RESOURCE_MAX     1024
+#define PEP_LUA_STATES_MAX 64
+#define PEP_BUDGET_STEPS   200000            /* per decision */
+#define PEP_BUDGET_MEMORY  (8 * 1024 * 1024) /* bytes per decision */
+#define PEP_RULES_MAX      20000
+#define PEP_ATTRIBUTES_MAX 256 /* one request */
+#define PEP_RESOURCE_MAX   1024
 
 struct pep_engine_options {
     unsigned lua_states; /* 0: the cores, at most 4 */
@@ -60,6 +60,8 @@ int pep_subject_from_claims(const struct pep_policy *policy, const json_t *claim
                             struct pep_subject **ret, struct pep_error *err);
 void pep_subject_free(struct pep_subject *subject);
 const char *pep_subject_id(const struct pep_subject *subject); /* `sub.id` or "" */
+/* How many roles of the token the schema does not declare; they are dropped. */
+uint32_t pep_subject_dropped_roles(const struct pep_subject *subject);
 
 /* ---- one decision ---- */
 
@@ -93,8 +95,8 @@ struct pep_fault {
 struct pep_verdict {
     pep_outcome outcome;
     pep_code code;
-    const char *rule;   /* borrowed from the policy, or NULL */
-    const char *reason; /* borrowed from the policy or static; NULL if none */
+    const char *rule;                 /* borrowed from the policy, or NULL */
+    const char *reason;               /* borrowed from the policy or static; NULL if none */
     const char *obligations, *advice; /* JSON array text borrowed from the policy, or NULL */
     char detail[PEP_REASON_MAX];      /* the reason's text when it is made up here (bad_request) */
     struct pep_effort effort;
@@ -102,8 +104,8 @@ struct pep_verdict {
     size_t fault_count; /* may exceed PEP_FAULTS_MAX: only so many are kept */
 };
 
-/* No lock, and on a warm path no allocation outside the claimed Lua state's own arena. Fills *ret in
- * every case. The caller must keep policy and subject alive. */
+/* No lock, and on a warm path no allocation outside the claimed Lua state's own arena. Fills *ret
+ * in every case. The caller must keep policy and subject alive. */
 void pep_policy_decide(const struct pep_policy *policy, const struct pep_request *request,
                        struct pep_verdict *ret);
 
@@ -120,12 +122,12 @@ void pep_policy_explain(const struct pep_policy *policy, const struct pep_reques
                         void (*each)(void *context, const struct pep_explanation *line),
                         void *context);
 
-/* Names that any rule for this (type, action) can read, e.g. "sub.tenant", "res.amount": for decision
- * records. Sorted; borrowed; *ret_count 0 for an unknown pair. */
+/* Names that any rule for this (type, action) can read, e.g. "sub.tenant", "res.amount": for
+ * decision records. Sorted; borrowed; *ret_count 0 for an unknown pair. */
 const char *const *pep_policy_reads(const struct pep_policy *policy, const char *type,
                                     const char *action, size_t *ret_count);
-/* As pep_policy_decide(), and appends what the rules could read, as pep_policy_put_reads() does: the
- * request is opened once for both. */
+/* As pep_policy_decide(), and appends what the rules could read, as pep_policy_put_reads() does:
+ * the request is opened once for both. */
 void pep_policy_decide_reading(const struct pep_policy *policy, const struct pep_request *request,
                                struct pep_verdict *ret, struct pep_buffer *reads);
 /* Writes the values of those names for this request as a JSON object (absent: null). Appends. */

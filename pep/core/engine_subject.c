@@ -552,6 +552,11 @@ void pep_subject_free(struct pep_subject *subject)
     free(subject);
 }
 
+uint32_t pep_subject_dropped_roles(const struct pep_subject *subject)
+{
+    return subject->dropped_roles;
+}
+
 const char *pep_subject_id(const struct pep_subject *subject)
 {
     const struct pep_value *v = subject == NULL ? NULL : pep_subject_get(subject, PEP_NAME_ID);

@@ -302,6 +302,35 @@ static void status_and_metrics_add_up(void **unused)
     assert_int_equal(after.state, PEP_CLOSED);
 }
 
+/* Roles that the schema does not declare: rules do not see them, and somebody can. */
+static void unknown_roles_are_counted(void **unused)
+{
+    (void)unused;
+    static const struct fixture_file schema = {
+        "schema.lua", "roles { reader = {} }\nresource 'doc' { actions = { 'read' } }\n"};
+    struct scene s = scene_new();
+    struct pep_manifest_draft draft = fixture_manifest_draft(1);
+    struct pep_buffer bytes = scene_bundle(
+        &s, &draft, "allow 'r' { action = 'read', resource = 'doc', roles = 'reader' }\n", &schema,
+        1);
+    scene_write(s.bundle_file, pep_buffer_span(&bytes));
+    pep_buffer_free(&bytes);
+    pep *p = scene_open(&s);
+    char *known = scene_token(&s, reader), text[8192];
+    char *unknown = scene_token(&s, "{\"sub\": \"ann\", \"roles\": [\"a\", \"reader\", \"b\"]}");
+    assert_true(pep_allow(p, known, "read", "doc:1"));
+    pep_metrics(p, text, sizeof(text));
+    assert_non_null(strstr(text, "\npep_roles_dropped_total 0\n"));
+    assert_true(pep_allow(p, unknown, "read", "doc:1"));
+    assert_true(pep_allow(p, unknown, "read", "doc:2")); /* once for each token */
+    pep_metrics(p, text, sizeof(text));
+    assert_non_null(strstr(text, "\npep_roles_dropped_total 2\n"));
+    free(known);
+    free(unknown);
+    pep_close(p);
+    scene_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_challenge_is_not_an_allow),
         cmocka_unit_test(many_questions_one_token),
         cmocka_unit_test(status_and_metrics_add_up),
+        cmocka_unit_test(unknown_roles_are_counted),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
