@@ -412,12 +412,26 @@ bool pep_utf8_valid(struct pep_span s)
     return true;
 }
 
+bool pep_has_control(struct pep_span s)
+{
+    for (size_t i = 0; i < s.size; i++) {
+        if (s.data[i] < 0x20 || s.data[i] == 0x7f)
+            return true;
+        if (s.data[i] == 0xc2 && i + 1 < s.size && s.data[i + 1] >= 0x80 && s.data[i + 1] < 0xa0)
+            return true; /* U+0080 to U+009F: terminals obey these, too */
+    }
+    return false;
+}
+
 void pep_text_mend(char *text)
 {
-    bool utf8 = pep_utf8_valid(pep_span_string(text));
-    for (char *c = text; *c != '\0'; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte < 0x20 || byte == 0x7f || (!utf8 && byte > 0x7f))
-            *c = '?';
+    struct pep_span left = pep_span_string(text);
+    while (left.size > 0) {
+        size_t n = utf8_length(left.data, left.size);
+        size_t taken = n == 0 ? 1 : n;
+        if (n == 0 || pep_has_control((struct pep_span){left.data, n}))
+            memset(text, '?', taken);
+        text += taken;
+        left = (struct pep_span){left.data + taken, left.size - taken};
     }
 }

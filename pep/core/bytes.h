@@ -138,8 +138,10 @@ void pep_hex_encode(const uint8_t *data, size_t size, char *out);
 
 /* True for valid UTF-8 (RFC 3629: shortest form, no surrogates). */
 bool pep_utf8_valid(struct pep_span s);
-/* Makes a text fit for logs, terminals and JSON: control bytes become '?', and if it is not valid
- * UTF-8 (perhaps because it was cut inside a character), so do all bytes above 0x7f. */
+/* True if there is a control character in it: U+0000 to U+001F, U+007F to U+009F. */
+bool pep_has_control(struct pep_span s);
+/* Makes a text fit for logs, terminals and JSON: the bytes of control characters become '?', and so
+ * do bytes that are no valid UTF-8 (perhaps because it was cut inside a character). */
 void pep_text_mend(char *text);
 
 #endif

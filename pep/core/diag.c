@@ -3,6 +3,7 @@
  * that `policyctl explain CODE` and the documentation cannot miss one; a test walks it.
  */
 #include "diag.h"
+#include "bytes.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -26,8 +27,8 @@ static const struct pep_diag_text texts[] = {
      "reason, oblige and advise. Any other key would be a condition that is never looked at, so it "
      "is refused."},
     {"E102", "a value of the wrong form in a rule",
-     "Names are texts, or lists of texts, with at least one entry. `reason` is one sentence of at "
-     "most 255 bytes."},
+     "Names are texts, or lists of texts, with at least one entry and nothing beside the entries. "
+     "`reason` is one sentence of at most 255 bytes, on one line. No control characters."},
     {"E103", "a rule without action or resource",
      "Every rule says which actions on which resources it is about. \"*\" stands for all."},
     {"E104", "two rules with one id",
@@ -44,7 +45,10 @@ static const struct pep_diag_text texts[] = {
      "stand there itself: wrap it."},
     {"E109", "an obligation that cannot be read",
      "`oblige` and `advise` take a table, or a list of at most 16 tables, of texts, numbers, "
-     "booleans and lists; an obligation has a `type`. step_up { max_age = 300 } makes one."},
+     "booleans and lists; an obligation has a `type`. step_up { max_age = 300 } makes one of type "
+     "\"step-up\": a rule has one of these at most, its `max_age` is whole seconds up to "
+     "2147483647, "
+     "and `acr_values` and `amr_values` are lists of texts."},
     {"E110", "an unknown resource type",
      "schema.lua declares no resource of this type. A rule for it would never apply, which for a "
      "deny is a hole."},
@@ -86,6 +90,9 @@ static const struct pep_diag_text texts[] = {
     {"E205", "require or data without a literal name",
      "The name must be a text in place, so that a policy's parts are known without running it: "
      "require \"lib.hours\", data \"limits\"."},
+    {"E206", "a data file or module that is not there",
+     "data \"limits\" reads data/limits.json and require \"lib.hours\" runs lib/hours.lua, both of "
+     "this policy. Without the file, whatever names it fails."},
     {"E207", "a data file that cannot be read",
      "data/*.json must be JSON, at most 1 MiB and 64 levels deep, without duplicate members or NUL "
      "bytes."},
@@ -259,9 +266,13 @@ static bool grow(struct pep_diags *d)
 /* Input may be part of a message: it must not write into a terminal. Line feeds are our own. */
 static void make_printable(char *text)
 {
-    for (; *text != '\0'; text++) {
-        if (((unsigned char)*text < 0x20 && *text != '\n') || *text == 0x7f)
-            *text = '?';
+    for (char *end; text != NULL; text = end) {
+        end = strchr(text, '\n');
+        if (end != NULL)
+            *end = '\0';
+        pep_text_mend(text);
+        if (end != NULL)
+            *end++ = '\n';
     }
 }
 

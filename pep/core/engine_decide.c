@@ -156,7 +156,8 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
         struct pep_fault *f = new_fault(e, rule, "result");
         if (f != NULL)
             snprintf(f->message, sizeof(f->message),
-                     "returned %s: a condition returns true or false", lua_typename(L, type));
+                     "returned %s: a condition returns true or false",
+                     type == LUA_TLIGHTUSERDATA ? "table" : lua_typename(L, type));
         return PEP_APPLIES_FAULT;
     }
     return holds != rule->negated ? PEP_APPLIES_YES : PEP_APPLIES_NO;
@@ -198,7 +199,8 @@ static void note_challenge(struct walk *w, const struct pep_rule *rule)
 {
     if (w->challenge == NULL)
         w->challenge = rule;
-    if (w->asking == NULL && rule->oblige_count > 0)
+    /* the answer must hold the step-up that is asked for, whichever rule asks */
+    if (rule->oblige_count > 0 && (w->asking == NULL || (rule->steps_up && !w->asking->steps_up)))
         w->asking = rule;
     if (rule->max_age >= 0 && (w->max_age < 0 || rule->max_age < w->max_age))
         w->max_age = rule->max_age;

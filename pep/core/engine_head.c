@@ -43,6 +43,20 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+bool pep_table_is_list(lua_State *L, int table, size_t n)
+{
+    size_t count = 0;
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1))
+        count++;
+    return count == n;
+}
+
+static bool is_name(const struct pep_value *v)
+{
+    struct pep_span text = pep_span_of(v->u.string, v->kind == PEP_V_STRING ? v->size : 0);
+    return text.size > 0 && text.size <= 1024 && !pep_has_control(text) && pep_utf8_valid(text);
+}
+
 /* The member `key`: a text or a list of texts, copied in order. Count 0 if absent or wrong. */
 static struct pep_strings texts_of(struct head *h, const char *key)
 {
@@ -70,6 +84,11 @@ static struct pep_strings texts_of(struct head *h, const char *key)
         return none;
     }
     pep_charge(L, n * 4);
+    if (!c_value && !pep_table_is_list(L, at, n)) { /* what is left out of a deny is a hole */
+        pep_load_diag(L, "E102", "{ \"one\", \"two\" }",
+                      "rule `%s`: `%s` has members that are no list items", h->rule->id, key);
+        return none;
+    }
     const char **items = need(h, pep_pool_get(&h->policy->pool, n * sizeof(*items)));
     for (size_t i = 0; i < n; i++) {
         struct pep_value v = list ? pep_list_at(&whole, i) : whole;
@@ -78,8 +97,7 @@ static struct pep_strings texts_of(struct head *h, const char *key)
             if (!pep_get_value(L, -1, &v))
                 v.kind = PEP_V_NIL;
         }
-        if (v.kind != PEP_V_STRING || v.size == 0 || v.size > 1024 ||
-            memchr(v.u.string, 0, v.size) != NULL) {
+        if (!is_name(&v)) {
             pep_load_diag(L, "E102", NULL, "rule `%s`: `%s`: item %d is not a name", h->rule->id,
                           key, (int)i + 1);
             return none;
@@ -320,10 +338,11 @@ static void read_reason(struct head *h)
     if (type == LUA_TNIL)
         return;
     const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
-    if (text == NULL || size == 0 || size >= PEP_REASON_MAX || strlen(text) != size ||
-        !pep_utf8_valid(pep_span_of(text, size)))
-        pep_load_diag(L, "E102", NULL, "rule `%s`: `reason` must be a text of at most %d bytes",
-                      h->rule->id, PEP_REASON_MAX - 1);
+    struct pep_span reason = pep_span_of(text, size);
+    if (size == 0 || size >= PEP_REASON_MAX || pep_has_control(reason) || !pep_utf8_valid(reason))
+        pep_load_diag(L, "E102", NULL,
+                      "rule `%s`: `reason` must be one line of text, at most %d bytes", h->rule->id,
+                      PEP_REASON_MAX - 1);
     else
         h->rule->reason = need(h, pep_pool_copy(&h->policy->pool, text, size));
 }
@@ -470,10 +489,9 @@ static int declare_rule(lua_State *L)
 
 static bool id_valid(const char *id, size_t size)
 {
-    bool ok = size > 0 && size < PEP_RULE_MAX && pep_utf8_valid(pep_span_of(id, size));
-    for (size_t i = 0; ok && i < size; i++)
-        ok = (unsigned char)id[i] > 0x20 && id[i] != 0x7f;
-    return ok;
+    struct pep_span text = pep_span_of(id, size);
+    return size > 0 && size < PEP_RULE_MAX && memchr(id, ' ', size) == NULL &&
+           !pep_has_control(text) && pep_utf8_valid(text);
 }
 
 static int word_rule(lua_State *L, enum pep_effect effect)
@@ -485,8 +503,11 @@ static int word_rule(lua_State *L, enum pep_effect effect)
         return luaL_error(L, "%s: rules belong at the top of a file in policies/",
                           effect_words[effect]);
     if (id == NULL || !id_valid(id, size))
-        return luaL_error(L, "%s: a rule's id is a text without spaces, at most %d bytes",
-                          effect_words[effect], PEP_RULE_MAX - 1);
+        return luaL_error(
+            L,
+            "%s: a rule's id is a text without spaces and control characters, at most %d "
+            "bytes",
+            effect_words[effect], PEP_RULE_MAX - 1);
     lua_pushinteger(L, effect);
     lua_pushvalue(L, 1);
     lua_pushcclosure(L, declare_rule, 2);

@@ -229,7 +229,8 @@ struct pep_rule {
     int function_line, function_last_line;
     size_t function_size; /* instructions: tells functions of one line apart */
     json_t *oblige; /* array, or NULL */
-    double max_age; /* of the first step-up; negative: none */
+    double max_age; /* of the step-up; negative: none */
+    bool steps_up;  /* one of the obligations is a step-up */
     struct pep_strings action_texts, resource_texts, role_texts, scope_texts, client_texts,
         issuer_texts, same_texts, reads;
     const struct pep_read *fills; /* what to put into the plain tables before a call */
@@ -452,6 +453,8 @@ void pep_push_read_only(lua_State *L); /* replaces the table on top by its read-
 int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err);
 /* Compiles checked text: for the author's tools. Appends the dump. */
+/* engine_scan.c: false, with a diagnosis, for a text that Lua's parser must not see. */
+bool pep_source_allowed(const char *path, struct pep_span text, struct pep_diags *diags);
 int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span text,
                        struct pep_diags *diags, struct pep_buffer *dump);
 /* A diagnosis from the error on top of the stack; pops it. */
@@ -477,6 +480,8 @@ bool pep_type_declares(const struct pep_resource_type *type,
                        uint32_t name); /* segment, attribute, type, id */
 
 /* engine_head.c, engine_oblige.c */
+/* True if the table at that place holds its items 1 to n and nothing else. */
+bool pep_table_is_list(lua_State *L, int table, size_t n);
 void pep_head_open(lua_State *L); /* allow, deny, challenge, step_up */
 bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_rule *rule,
                      bool oblige);

@@ -17,7 +17,8 @@
 #define OBLIGE_MAX   16
 #define OBLIGE_TEXT  (16 * 1024)
 #define MERGED_MAX   1024
-#define OBLIGE_ITEMS 2000 /* in all: a table that stands in many places counts each time */
+#define AGE_MAX      INT32_MAX /* seconds of a step-up */
+#define OBLIGE_ITEMS 2000      /* in all: a table that stands in many places counts each time */
 
 /* ---- Lua to JSON: raw access only, so that nothing raises while a value is owned ---- */
 
@@ -87,6 +88,26 @@ static json_t *to_json(lua_State *L, int index, struct room *room)
 
 /* ---- step_up ---- */
 
+/* The value on top: a list of texts, of which there is one at least. */
+static bool is_text_list(lua_State *L)
+{
+    int t = lua_gettop(L);
+    lua_Integer n = lua_type(L, t) == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, t) : 0, count = 0;
+    for (lua_pushnil(L); n > 0 && lua_next(L, t) != 0; lua_pop(L, 1)) {
+        if (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) > 0)
+            count++;
+        else
+            count = n + 1;
+    }
+    lua_settop(L, t);
+    return n > 0 && count == n;
+}
+
+static bool is_age(lua_State *L)
+{
+    return lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0 && lua_tointeger(L, -1) <= AGE_MAX;
+}
+
 int pep_word_step_up(lua_State *L)
 {
     static const char *const names[] = {"acr_values", "max_age", "amr_values"};
@@ -97,16 +118,15 @@ int pep_word_step_up(lua_State *L)
     pep_charge_walk(L);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-        int type = lua_type(L, -1);
         bool age = strcmp(key, "max_age") == 0;
         if (!age && strcmp(key, "acr_values") != 0 && strcmp(key, "amr_values") != 0) {
             const char *near = pep_did_you_mean(key, names, 3);
             return luaL_error(L, "step_up: unknown key `%s`%s%s", key,
                               near == NULL ? "" : "; did you mean ", near == NULL ? "" : near);
         }
-        if (age ? !lua_isinteger(L, -1) || lua_tointeger(L, -1) < 0 : type != LUA_TTABLE)
+        if (age ? !is_age(L) : !is_text_list(L))
             return luaL_error(L,
-                              age ? "step_up: max_age is a number of seconds"
+                              age ? "step_up: %s is a whole number of seconds, at most 2147483647"
                                   : "step_up: %s is a list of texts",
                               key);
     }
@@ -131,7 +151,30 @@ static char *dump_json(struct pep_pool *pool, const json_t *json)
     return copy;
 }
 
-/* Types and the step-up age, from the array; false if one has no type. */
+static bool lists_texts(const json_t *list)
+{
+    bool ok = list == NULL || (json_is_array(list) && json_array_size(list) > 0);
+    for (size_t i = 0; ok && i < json_array_size(list); i++)
+        ok = json_string_length(json_array_get(list, i)) > 0;
+    return ok;
+}
+
+/* A step-up that was written by hand is held to what step_up() makes: an age that is no number of
+ * seconds would be lost when several are merged, and with it the demand. One to a rule. */
+static bool note_step_up(struct pep_rule *rule, const json_t *o)
+{
+    const json_t *age = json_object_get(o, "max_age");
+    json_int_t seconds = json_integer_value(age);
+    if (rule->steps_up || (age != NULL && !json_is_integer(age)) || seconds < 0 ||
+        seconds > AGE_MAX || !lists_texts(json_object_get(o, "acr_values")) ||
+        !lists_texts(json_object_get(o, "amr_values")))
+        return false;
+    rule->steps_up = true;
+    rule->max_age = age == NULL ? -1 : (double)seconds;
+    return true;
+}
+
+/* Types and the step-up age, from the array; false if one has no type, or is no step-up. */
 static bool note_types(struct pep_pool *pool, struct pep_rule *rule)
 {
     size_t n = json_array_size(rule->oblige);
@@ -141,11 +184,10 @@ static bool note_types(struct pep_pool *pool, struct pep_rule *rule)
     for (size_t i = 0; i < n; i++) {
         const json_t *o = json_array_get(rule->oblige, i);
         types[i] = json_string_value(json_object_get(o, "type"));
-        if (types[i] == NULL)
+        if (types[i] == NULL || *types[i] == '\0')
             return false;
-        const json_t *age = json_object_get(o, "max_age");
-        if (strcmp(types[i], "step-up") == 0 && json_is_integer(age) && rule->max_age < 0)
-            rule->max_age = (double)json_integer_value(age);
+        if (strcmp(types[i], "step-up") == 0 && !note_step_up(rule, o))
+            return false;
     }
     rule->oblige_types = types;
     rule->oblige_count = n;

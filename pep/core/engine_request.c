@@ -18,6 +18,7 @@
 static int bad(struct pep_eval *e, const char *format, const char *what, const char *name)
 {
     snprintf(e->verdict->detail, sizeof(e->verdict->detail), format, what, name);
+    pep_text_mend(e->verdict->detail);
     return PEP_CODE_BAD_REQUEST;
 }
 
@@ -91,6 +92,15 @@ static bool from_attr(const pep_attr *a, struct pep_value *ret)
     return true;
 }
 
+/* A list of scalars: what stands deeper, no helper sees, and a deny would not find it. */
+static bool is_set(const struct pep_value *v)
+{
+    bool ok = v->kind == PEP_V_LIST || v->kind == PEP_V_STRINGS;
+    for (uint32_t i = 0; ok && v->kind == PEP_V_LIST && i < v->size; i++)
+        ok = v->u.items[i].kind != PEP_V_LIST && v->u.items[i].kind != PEP_V_MAP;
+    return ok;
+}
+
 static bool fits(const struct pep_value *v, enum pep_shape shape)
 {
     switch (shape) {
@@ -105,7 +115,7 @@ static bool fits(const struct pep_value *v, enum pep_shape shape)
         return v->kind == PEP_V_BOOL;
     case PEP_SHAPE_SET:
     case PEP_SHAPE_SCOPES:
-        return v->kind == PEP_V_LIST || v->kind == PEP_V_STRINGS;
+        return is_set(v);
     default:
         return true;
     }
@@ -239,6 +249,7 @@ static int unknown(struct pep_eval *e, const char *kind, struct pep_span name)
 {
     snprintf(e->verdict->detail, sizeof(e->verdict->detail), "the policy declares no %s `%.*s`",
              kind, (int)(name.size < 100 ? name.size : 100), (const char *)name.data);
+    pep_text_mend(e->verdict->detail);
     return PEP_CODE_UNKNOWN;
 }
 

@@ -51,17 +51,6 @@ static bool decode(struct pep_span s, char *out, size_t *ret_size)
     return true;
 }
 
-static bool has_control(struct pep_span s)
-{
-    for (size_t i = 0; i < s.size; i++) {
-        if (s.data[i] < 0x20 || s.data[i] == 0x7f)
-            return true;
-        if (s.data[i] == 0xc2 && i + 1 < s.size && s.data[i + 1] < 0xa0)
-            return true; /* U+0080 to U+009F */
-    }
-    return false;
-}
-
 static char *encode(char *out, struct pep_span s)
 {
     for (size_t i = 0; i < s.size; i++) {
@@ -142,7 +131,7 @@ const char *pep_resource_parse(const char *text, struct pep_resource_name *ret)
         return wrong;
     struct pep_span id = {(const uint8_t *)colon + 1, (size_t)(end - colon) - 1};
     if ((seen & SEEN_CONTROL) != 0 ||
-        ((seen & SEEN_HIGH) != 0 && (has_control(id) || !pep_utf8_valid(id))))
+        ((seen & SEEN_HIGH) != 0 && (pep_has_control(id) || !pep_utf8_valid(id))))
         return "the resource is not UTF-8 without control characters";
     ret->type = type;
     ret->id = id;
@@ -205,7 +194,7 @@ const char *pep_pattern_parse(struct pep_pool *pool, const char *text, struct pe
     if (strcmp(text, "*") != 0) {
         if (!pep_type_name_valid(type))
             return "must be a type, \"type:pattern\" or \"*\"";
-        if (whole.size > PEP_RESOURCE_MAX || has_control(whole) || !pep_utf8_valid(whole))
+        if (whole.size > PEP_RESOURCE_MAX || pep_has_control(whole) || !pep_utf8_valid(whole))
             return "must be UTF-8 without control characters, at most 1024 bytes";
         *ret_type = type;
         p.every = colon == NULL || strcmp(colon, ":*") == 0;

@@ -109,6 +109,34 @@ static bool read_shape(lua_State *L, const char *text, enum pep_shape *ret, bool
 
 /* ---- claims ---- */
 
+/* What rule heads read must have the form that they read. The first type is the one meant where
+ * none is given. */
+static const struct {
+    const char *name;
+    enum pep_shape usual, other;
+} usual_shapes[] = {
+    {"id", PEP_SHAPE_STRING, PEP_SHAPE_STRING},     {"client", PEP_SHAPE_STRING, PEP_SHAPE_STRING},
+    {"issuer", PEP_SHAPE_STRING, PEP_SHAPE_STRING}, {"actor", PEP_SHAPE_STRING, PEP_SHAPE_STRING},
+    {"chain", PEP_SHAPE_SET, PEP_SHAPE_SET},        {"roles", PEP_SHAPE_SET, PEP_SHAPE_SET},
+    {"scopes", PEP_SHAPE_SCOPES, PEP_SHAPE_SET}};
+
+/* Sets the type of a claim without one; false if it has one that its name cannot have. */
+static bool fit_shape(lua_State *L, const char *name, bool given, enum pep_shape *shape)
+{
+    for (size_t i = 0; i < sizeof(usual_shapes) / sizeof(usual_shapes[0]); i++) {
+        if (strcmp(usual_shapes[i].name, name) != 0)
+            continue;
+        if (!given)
+            *shape = usual_shapes[i].usual;
+        if (*shape == usual_shapes[i].usual || *shape == usual_shapes[i].other)
+            return true;
+        pep_load_diag(L, "E301", NULL, "claim `%s` must be of type %s: rule heads read it so", name,
+                      pep_shape_name(usual_shapes[i].usual));
+        return false;
+    }
+    return true;
+}
+
 static void read_claim(lua_State *L, struct pep_schema *schema, const char *name, size_t size)
 {
     static const char *const keys[] = {"from", "type", "required"};
@@ -118,6 +146,10 @@ static void read_claim(lua_State *L, struct pep_schema *schema, const char *name
     if (lua_type(L, t) != LUA_TTABLE) {
         pep_load_diag(L, "E301", "{ from = \"...\", type = \"string\" }",
                       "claim `%s` must be a table", name);
+        return;
+    }
+    if (size == 0) {
+        pep_load_diag(L, "E301", NULL, "a claim has an empty name");
         return;
     }
     if (strcmp(name, "token_roles") == 0) {
@@ -133,9 +165,16 @@ static void read_claim(lua_State *L, struct pep_schema *schema, const char *name
     const char *shape = member_text(L, t, "type");
     if (shape != NULL && !read_shape(L, shape, &c.shape, &optional))
         return;
+    if (!fit_shape(L, name, shape != NULL, &c.shape))
+        return;
     lua_pushliteral(L, "required");
-    lua_rawget(L, t);
+    int type = lua_rawget(L, t);
     c.required = lua_toboolean(L, -1) != 0;
+    if ((type != LUA_TNIL && type != LUA_TBOOLEAN) || *from == '\0')
+        pep_load_diag(L, "E301", NULL,
+                      *from == '\0' ? "claim `%s`: `from` must name a claim of the token"
+                                    : "claim `%s`: `required` must be true or false",
+                      name);
     c.from = need(L, pep_pool_copy(&policy->pool, from, strlen(from)));
     c.name = intern(L, &policy->names, name, size);
     lua_settop(L, t);
@@ -152,7 +191,7 @@ static int word_claims(lua_State *L)
     if (schema->has_claims)
         pep_load_diag(L, "E301", "put all claims into one", "`claims` stands twice");
     schema->has_claims = true;
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_settop(L, 2)) {
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING) {
             pep_load_diag(L, "E301", NULL, "claims have names: id = { from = \"sub\" }");
@@ -191,8 +230,15 @@ static void read_role(lua_State *L, const char *name, size_t size)
                       "role `%s` must be a list of the roles that it includes", name);
         return;
     }
-    uint32_t id = intern(L, &policy->roles, name, size);
     size_t n = lua_rawlen(L, t);
+    if (size == 0 || !pep_table_is_list(L, t, n)) {
+        pep_load_diag(L, "E301", "viewer = {}, manager = { \"viewer\" }",
+                      size == 0 ? "a role has an empty name%s"
+                                : "role `%s` must be a list of the roles that it includes",
+                      name);
+        return;
+    }
+    uint32_t id = intern(L, &policy->roles, name, size);
     uint32_t *inherits = need(L, pep_pool_get(&policy->pool, (n + 1) * sizeof(*inherits)));
     size_t count = 0;
     for (size_t i = 1; i <= n; i++) {
@@ -220,7 +266,7 @@ static int word_roles(lua_State *L)
     if (ld->policy->schema.has_roles)
         pep_load_diag(L, "E301", "put all roles into one", "`roles` stands twice");
     ld->policy->schema.has_roles = true;
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_settop(L, 2)) {
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING) {
             pep_load_diag(L, "E301", "viewer = {}", "roles have names");
@@ -261,6 +307,16 @@ static bool segment_name(struct pep_span s)
     return ok;
 }
 
+static bool is_segment(const struct pep_policy *policy, const uint32_t *ids, size_t count,
+                       struct pep_span name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pep_span_is(name, policy->names.texts[ids[i]]))
+            return true;
+    }
+    return false;
+}
+
 /* "{tenant}/{number}" */
 static void read_template(lua_State *L, struct pep_resource_type *type, const char *text)
 {
@@ -272,9 +328,10 @@ static void read_template(lua_State *L, struct pep_resource_type *type, const ch
         struct pep_span name = pep_span_of(at + 1, close == NULL ? 0 : (size_t)(close - at - 1));
         if (close == NULL || !segment_name(name) || n == PEP_SEGMENTS_MAX ||
             pep_span_is(name, "type") || pep_span_is(name, "id") ||
-            (close[1] != '/' && close[1] != '\0')) {
+            (close[1] != '/' && close[1] != '\0') || is_segment(policy, ids, n, name)) {
             pep_load_diag(L, "E303", "id = \"{tenant}/{number}\"",
-                          "`%s` is no id template: names in braces, separated by /", text);
+                          "`%s` is no id template: names in braces, each once, separated by /",
+                          text);
             return;
         }
         ids[n++] = intern(L, &policy->names, (const char *)name.data, name.size);
@@ -291,7 +348,7 @@ static void read_actions(lua_State *L, struct pep_resource_type *type, const cha
     struct pep_policy *policy = pep_slot_of(L)->loader->policy;
     int t = lua_gettop(L);
     size_t n = lua_type(L, t) == LUA_TTABLE ? lua_rawlen(L, t) : 0;
-    if (n == 0) {
+    if (n == 0 || !pep_table_is_list(L, t, n)) {
         pep_load_diag(L, "E301", "actions = { \"read\" }", "resource `%s`: needs a list of actions",
                       name);
         return;
@@ -328,13 +385,22 @@ static void read_attributes(lua_State *L, struct pep_resource_type *type, const 
             continue;
         }
         const char *key = lua_tolstring(L, -2, &size);
-        if (strcmp(key, "type") == 0 || strcmp(key, "id") == 0) {
+        struct pep_span text = pep_span_of(key, size);
+        if (strcmp(key, "type") == 0 || strcmp(key, "id") == 0 || size == 0 ||
+            is_segment(policy, type->segments, type->segment_count, text)) {
             pep_load_diag(L, "E301", "choose another name",
-                          "resource `%s`: res.%s comes from the resource's name", name, key);
+                          size == 0 ? "resource `%s`: an attribute has an empty name%s"
+                                    : "resource `%s`: res.%s comes from the resource's name",
+                          name, key);
             continue;
         }
         if (!read_shape(L, lua_tostring(L, -1), &a.shape, &a.optional))
             continue;
+        if (a.shape == PEP_SHAPE_SCOPES) {
+            pep_load_diag(L, "E302", "a list of texts is a set",
+                          "resource `%s`: `%s`: scopes is a type of claims", name, key);
+            continue;
+        }
         a.name = intern(L, &policy->names, key, size);
         type->attributes = grown(L, type->attributes, type->attribute_count, sizeof(a));
         type->attributes[type->attribute_count++] = a;

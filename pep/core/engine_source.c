@@ -1,12 +1,10 @@
 /*
  * Files to code: which files count, what text may be compiled, and the compiled form of each.
  *
- * Text is compiled once, in the first Lua state, after a scan that bounds what Lua's parser cannot
- * bound itself: its time (chains of `elseif`, of `and` and `or`, labels and jumps are quadratic; a
- * global name is looked for in every function around it) and its use of the C stack (nesting). What
- * that gives is dumped, read by chunk.c for what it can do, and loaded into the other states from
- * the dump, five times faster than from text. Bytecode from a bundle is never loaded: the first
- * byte of a file decides, and the parser runs in text mode only.
+ * Text is compiled once, in the first Lua state, after a scan (engine_scan.c). What that gives is
+ * dumped, read by chunk.c for what it can do, and loaded into the other states from the dump, five
+ * times faster than from text. Bytecode from a bundle is never loaded: the parser runs in text mode
+ * only.
  */
 #include "engine_internal.h"
 #include "json.h"
@@ -15,208 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the scan before the parser ---- */
-
-struct scan {
-    const char *at, *end;
-    int line, depth, deepest, branches, deepest_line;
-    int functions, deepest_function;       /* inside each other */
-    int chain, chain_line;                 /* the longest `and` or `or` of one expression */
-    int chains[PEP_NESTING_MAX + 2];       /* by depth: how long it is so far */
-    bool is_function[PEP_NESTING_MAX + 2]; /* by depth: opened by that word */
-};
-
-/* Where the depth's notes are. Deeper than the limit is refused anyway, whatever is noted there. */
-static int level(const struct scan *s)
-{
-    return s->depth < 0 ? 0 : s->depth > PEP_NESTING_MAX ? PEP_NESTING_MAX + 1 : s->depth;
-}
-
-static void end_expression(struct scan *s)
-{
-    s->chains[level(s)] = 0;
-}
-
-static void chain_on(struct scan *s)
-{
-    int n = ++s->chains[level(s)];
-    if (n > s->chain) {
-        s->chain = n;
-        s->chain_line = s->line;
-    }
-}
-
-/* Skips "[[...]]" or "[=[...]=]" at the cursor; false if there is none. */
-static bool skip_long(struct scan *s)
-{
-    const char *p = s->at + 1;
-    while (p < s->end && *p == '=')
-        p++;
-    if (*s->at != '[' || p >= s->end || *p != '[')
-        return false;
-    size_t level = (size_t)(p - s->at) - 1;
-    for (p++; p < s->end; p++) {
-        if (*p == '\n')
-            s->line++;
-        const char *q = p + 1;
-        if (*p != ']')
-            continue;
-        while (q < s->end && *q == '=')
-            q++;
-        if ((size_t)(q - p) - 1 == level && q < s->end && *q == ']') {
-            s->at = q + 1;
-            return true;
-        }
-    }
-    s->at = s->end;
-    return true;
-}
-
-static void skip_text(struct scan *s)
-{
-    char quote = *s->at++;
-    while (s->at < s->end && *s->at != quote && *s->at != '\n')
-        s->at += *s->at == '\\' && s->at + 1 < s->end ? 2 : 1;
-    if (s->at < s->end && *s->at == quote)
-        s->at++;
-}
-
-static void skip_comment(struct scan *s)
-{
-    s->at += 2;
-    if (s->at < s->end && *s->at == '[' && skip_long(s))
-        return;
-    while (s->at < s->end && *s->at != '\n')
-        s->at++;
-}
-
-static void deepen(struct scan *s, int by)
-{
-    if (by < 0 && s->is_function[level(s)])
-        s->functions--;
-    if (by < 0)
-        s->is_function[level(s)] = false;
-    s->depth += by;
-    if (by > 0)
-        s->chains[level(s)] = 0;
-    if (s->depth > s->deepest) {
-        s->deepest = s->depth;
-        s->deepest_line = s->line;
-    }
-}
-
-static void open_function(struct scan *s)
-{
-    deepen(s, 1);
-    s->is_function[level(s)] = true;
-    if (++s->functions > s->deepest_function)
-        s->deepest_function = s->functions;
-}
-
-static bool is_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-static void scan_word(struct scan *s)
-{
-    const char *from = s->at;
-    while (s->at < s->end && is_name(*s->at))
-        s->at++;
-    struct pep_span w = pep_span_of(from, (size_t)(s->at - from));
-    if (pep_span_is(w, "function"))
-        open_function(s);
-    else if (pep_span_is(w, "do") || pep_span_is(w, "then") || pep_span_is(w, "repeat"))
-        deepen(s, 1);
-    else if (pep_span_is(w, "end") || pep_span_is(w, "until"))
-        deepen(s, -1);
-    if (pep_span_is(w, "elseif")) {
-        s->branches++;
-        deepen(s, -1); /* its `then` opens no further block */
-    }
-    if (pep_span_is(w, "goto") || pep_span_is(w, "break"))
-        s->branches++;
-    if (pep_span_is(w, "and") || pep_span_is(w, "or"))
-        chain_on(s);
-    else if (pep_span_is(w, "local") || pep_span_is(w, "return") || pep_span_is(w, "if"))
-        end_expression(s);
-}
-
-static struct scan scan_source(struct pep_span text)
-{
-    struct scan s = {.at = (const char *)text.data,
-                     .end = (const char *)text.data + text.size,
-                     .line = 1,
-                     .deepest_line = 1};
-    while (s.at < s.end) {
-        char c = *s.at;
-        if (is_name(c)) {
-            scan_word(&s);
-            continue;
-        }
-        if (c == '"' || c == '\'') {
-            skip_text(&s);
-            continue;
-        }
-        bool two = s.at + 1 < s.end && s.at[1] == c;
-        if (c == '-' && two) {
-            skip_comment(&s);
-            continue;
-        }
-        if (c == '[' && skip_long(&s))
-            continue;
-        if (c == '(' || c == '{' || c == '[')
-            deepen(&s, 1);
-        else if (c == ')' || c == '}' || c == ']')
-            deepen(&s, -1);
-        else if (c == ':' && two)
-            s.branches++;
-        else if (c == ',' || c == ';')
-            end_expression(&s);
-        else if (c == '\n')
-            s.line++;
-        s.at++;
-    }
-    return s;
-}
-
-static bool text_allowed(const char *path, struct pep_span text, struct pep_diags *diags)
-{
-    if (text.size > PEP_SOURCE_MAX) {
-        pep_diag_add(diags, "E209", path, 0, "split it into several files",
-                     "%zu bytes: a source has at most %d", text.size, PEP_SOURCE_MAX);
-        return false;
-    }
-    if (text.size > 0 && text.data[0] == 0x1b) {
-        pep_diag_add(diags, "E209", path, 0, "ship the source text",
-                     "compiled Lua is not accepted");
-        return false;
-    }
-    struct scan s = scan_source(text);
-    if (s.deepest > PEP_NESTING_MAX) {
-        pep_diag_add(diags, "E213", path, s.deepest_line, "move the inner parts into functions",
-                     "brackets and blocks inside each other, more than %d deep", PEP_NESTING_MAX);
-        return false;
-    }
-    if (s.deepest_function > PEP_FUNCTIONS_DEEP) {
-        pep_diag_add(diags, "E213", path, 0, "name the inner functions, one beside the other",
-                     "functions inside each other, %d deep: at most %d", s.deepest_function,
-                     PEP_FUNCTIONS_DEEP);
-        return false;
-    }
-    if (s.chain > PEP_CHAIN_LONG) {
-        pep_diag_add(diags, "E213", path, s.chain_line, "a set says the same: has(list, value)",
-                     "more than %d of `and` and `or` in one expression", PEP_CHAIN_LONG);
-        return false;
-    }
-    if (s.branches > PEP_BRANCHES_MAX) {
-        pep_diag_add(diags, "E213", path, 0, "a table says the same in less",
-                     "%d of elseif, goto, break and labels: at most %d", s.branches,
-                     PEP_BRANCHES_MAX);
-        return false;
-    }
-    return true;
-}
+#define MISSING_NEAR 64 /* names among which a missing one is looked for */
 
 /* ---- compiling ---- */
 
@@ -274,7 +71,7 @@ int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span 
                        struct pep_diags *diags, struct pep_buffer *dump)
 {
     char name[PEP_PATH_MAX + 2];
-    if (!text_allowed(path, text, diags))
+    if (!pep_source_allowed(path, text, diags))
         return PEP_EPOLICY;
     snprintf(name, sizeof(name), "@%s", path);
     struct compile c = {text, name, dump};
@@ -334,8 +131,13 @@ static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct 
 {
     size_t before = diags->errors, count;
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
-    for (size_t i = 0; i < count; i++)
-        check_use(path, &uses[i], diags);
+    bool large = false; /* then words are read through a register, which looks like E204 */
+    for (size_t i = 0; i < pep_chunk_function_count(chunk); i++)
+        large = large || pep_chunk_function(chunk, i)->constants > PEP_CHUNK_CONSTANTS;
+    for (size_t i = 0; i < count; i++) {
+        if (!large || uses[i].kind != PEP_USE_ENV)
+            check_use(path, &uses[i], diags);
+    }
     for (size_t i = 0; i < pep_chunk_function_count(chunk); i++) {
         const struct pep_chunk_function *f = pep_chunk_function(chunk, i);
         if (f->nul)
@@ -452,6 +254,34 @@ const struct pep_source *pep_source_module(const struct pep_policy *policy, cons
     return NULL;
 }
 
+/* Says which data and modules are named that are not there: in a function nobody would see it until
+ * a decision fails. */
+static void check_parts(const struct pep_policy *policy, const struct pep_source *source,
+                        struct pep_diags *diags)
+{
+    size_t count, known = 0;
+    const struct pep_use *uses = pep_chunk_uses(source->chunk, &count);
+    const char *names[MISSING_NEAR];
+    for (size_t i = 0; i < count; i++) {
+        const struct pep_use *u = &uses[i];
+        bool data = u->kind == PEP_USE_DATA;
+        if (u->name == NULL || (!data && u->kind != PEP_USE_REQUIRE) ||
+            (data ? pep_data_find(policy, pep_span_string(u->name)) != NULL
+                  : pep_source_module(policy, u->name) != NULL))
+            continue;
+        known = 0;
+        for (size_t k = 0; data && k < policy->data_count && known < MISSING_NEAR; k++)
+            names[known++] = policy->data[k].name;
+        for (size_t k = 0; !data && k < policy->source_count && known < MISSING_NEAR; k++) {
+            if (policy->sources[k].kind == PEP_SOURCE_MODULE)
+                names[known++] = policy->sources[k].module;
+        }
+        pep_diag_add(
+            diags, "E206", source->path, u->line, PEP_NEAR(pep_did_you_mean(u->name, names, known)),
+            data ? "data: there is no data/%s.json" : "require: there is no module `%s`", u->name);
+    }
+}
+
 int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err)
 {
@@ -480,6 +310,10 @@ int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
         refused = refused || rc == PEP_EPOLICY;
         if (rc != PEP_OK && rc != PEP_EPOLICY)
             return rc;
+    }
+    for (size_t i = 0, before = diags->errors; !refused && i < policy->source_count; i++) {
+        check_parts(policy, &policy->sources[i], diags);
+        refused = refused || (i + 1 == policy->source_count && diags->errors > before);
     }
     return refused ? PEP_EPOLICY : PEP_OK;
 }

@@ -250,9 +250,9 @@ void pep_slot_error(struct pep_slot *slot, int status, char *out, size_t size)
     else if (lua_type(slot->L, -1) == LUA_TSTRING)
         text = lua_tostring(slot->L, -1);
     size_t n = strnlen(text, size - 1);
-    for (size_t i = 0; i < n; i++)
-        out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    memcpy(out, text, n);
     out[n] = '\0';
+    pep_text_mend(out);
     if (!slot->broken)
         lua_pop(slot->L, 1);
 }

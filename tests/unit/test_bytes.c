@@ -69,7 +69,7 @@ static void text_refuses_control_bytes(void **state)
         const char *bytes;
         size_t size;
         bool good;
-    } cases[] = {{"\0\3abc", 5, true}, {"\0\3a\nc", 5, false}, {"\0\3a\0c", 5, false},
+    } cases[] = {{"\0\3abc", 5, true},     {"\0\3a\nc", 5, false},       {"\0\3a\0c", 5, false},
                  {"\0\7abcdefg", 9, true}, {"\0\10abcdefgh", 10, false}, {"\0\4abc", 5, false}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct pep_cursor c = pep_cursor_of(pep_span_of(cases[i].bytes, cases[i].size));
@@ -128,9 +128,16 @@ static void every_byte_string_survives_both_alphabets(void **state)
 static void utf8_follows_rfc3629(void **state)
 {
     (void)state;
-    const char *good[] = {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"};
-    const char *bad[] = {"\x80", "\xc0\x80", "\xc3", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                         "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80"};
+    const char *good[] = {
+        "", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"};
+    const char *bad[] = {"\x80",
+                         "\xc0\x80",
+                         "\xc3",
+                         "\xe0\x9f\xbf",
+                         "\xed\xa0\x80",
+                         "\xf0\x8f\xbf\xbf",
+                         "\xf4\x90\x80\x80",
+                         "\xf8\x88\x80\x80\x80"};
     for (size_t i = 0; i < 6; i++)
         assert_true(pep_utf8_valid(pep_span_string(good[i])));
     for (size_t i = 0; i < 8; i++)
@@ -160,7 +167,8 @@ static void mending_keeps_what_is_good(void **state)
         {"Gr\xc3\xb6\xc3\x9f", "Gr\xc3\xb6\xc3\x9f"},
         {"two\nlines\x1b[2J\x7f", "two?lines?[2J?"},
         {"cut \xc3", "cut ?"},
-        {"Gr\xc3\xb6\xc3", "Gr???"},
+        {"Gr\xc3\xb6\xc3", "Gr\xc3\xb6?"},
+        {"\xff\xc2\x9b\xc2\xa0\xed\xa0\x80", "???\xc2\xa0???"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[32];

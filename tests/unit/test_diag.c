@@ -40,6 +40,10 @@ static void control_bytes_do_not_reach_a_terminal(void **state)
     assert_string_equal(d.items[0].file, "a?b");
     assert_string_equal(d.items[0].help, "c?d");
     assert_string_equal(d.items[0].message, "e?[31m\nf");
+    pep_diag_add(&d, "E401", NULL, 1, NULL,
+                 "\xc2\x9b"
+                 "31m\xff\n\xc3\xa9\n");
+    assert_string_equal(d.items[1].message, "??31m?\n\xc3\xa9\n"); /* or it is lost as JSON */
     pep_diags_free(&d);
 }
 

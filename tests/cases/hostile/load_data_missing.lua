@@ -1,2 +1,2 @@
--- refused E211
+-- refused E206
 local m = data 'nothing'
