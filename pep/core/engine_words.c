@@ -85,6 +85,34 @@ static int word_same(lua_State *L)
     return 1;
 }
 
+/* Does the list, which lies in C, hold the value? Texts of other sizes are passed over at once:
+ * most items of most lists. */
+static bool list_holds(lua_State *L, const struct pep_value *list, const struct pep_value *wanted)
+{
+    for (uint32_t i = 0; i < list->size; i++) {
+        const struct pep_value *item = &list->u.items[i];
+        if (item->size != wanted->size && item->kind == PEP_V_STRING)
+            continue;
+        pep_charge_equal(L, item, wanted);
+        if (pep_value_equal(item, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool set_holds(lua_State *L, const struct set *s, const struct pep_value *wanted)
+{
+    if (s->table == 0 && s->value.kind == PEP_V_LIST)
+        return list_holds(L, &s->value, wanted);
+    for (size_t i = 0; i < s->size; i++) {
+        struct pep_value item = set_item(L, s, i);
+        pep_charge_equal(L, &item, wanted);
+        if (pep_value_equal(&item, wanted))
+            return true;
+    }
+    return false;
+}
+
 static int word_has(lua_State *L)
 {
     struct pep_value wanted;
@@ -93,16 +121,11 @@ static int word_has(lua_State *L)
     struct set s = set_at(L, 1);
     if (pep_get_value(L, 2, &wanted) && wanted.kind != PEP_V_NIL) {
         pep_charge(L, s.size / 4);
-        if (s.table == 0 && s.value.kind == PEP_V_MAP) {
+        if (s.table == 0 && s.value.kind == PEP_V_MAP)
             found = wanted.kind == PEP_V_STRING &&
                     pep_map_find(&s.value, pep_span_of(wanted.u.string, wanted.size)) != NULL;
-        } else {
-            for (size_t i = 0; i < s.size && !found; i++) {
-                struct pep_value item = set_item(L, &s, i);
-                pep_charge_equal(L, &item, &wanted);
-                found = pep_value_equal(&item, &wanted);
-            }
-        }
+        else
+            found = set_holds(L, &s, &wanted);
     }
     lua_pushboolean(L, found);
     return 1;
@@ -116,11 +139,7 @@ static int word_overlaps(lua_State *L)
     for (size_t i = 0; i < a.size && !found; i++) {
         struct pep_value x = set_item(L, &a, i);
         pep_charge(L, 1 + b.size / 4);
-        for (size_t k = 0; k < b.size && !found && x.kind != PEP_V_NIL; k++) {
-            struct pep_value y = set_item(L, &b, k);
-            pep_charge_equal(L, &x, &y);
-            found = pep_value_equal(&x, &y);
-        }
+        found = x.kind != PEP_V_NIL && set_holds(L, &b, &x);
     }
     lua_pushboolean(L, found);
     return 1;

@@ -397,11 +397,14 @@ int main(int argc, char **argv)
         options.data = scratch;
     }
     for (size_t a = 0; a < COUNT(applications); a++) {
+        if (options.app != NULL && strcmp(options.app, applications[a]) != 0)
+            continue;
         snprintf(sizes, sizeof(sizes), "%s", options.sizes);
         for (char *n = strtok_r(sizes, ",", &rest); n != NULL; n = strtok_r(NULL, ",", &rest))
             measure_application(&options, applications[a], (unsigned)atoi(n), &scene, decisions);
     }
-    measure_all_rules(&options, &scene);
+    if (options.app == NULL || strcmp(options.app, "rules") == 0)
+        measure_all_rules(&options, &scene);
     must(decisions == NULL || fclose(decisions) == 0, "decisions", "cannot be written");
     if (generated)
         workload_remove(scratch);

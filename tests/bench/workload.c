@@ -54,23 +54,29 @@ static void usage(const char *program)
 {
     fprintf(stderr,
             "usage: %s [--data OUTDIR | --graphs N --requests N --seed N] [--sizes 5,50]\n"
-            "          [--rounds N] [--decisions FILE]\n",
+            "          [--app NAME] [--rounds N] [--decisions FILE]\n",
             program);
     exit(2);
 }
 
 struct workload_options workload_options(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"data", required_argument, NULL, 'd'},      {"graphs", required_argument, NULL, 'g'},
-        {"requests", required_argument, NULL, 'q'},  {"seed", required_argument, NULL, 's'},
-        {"sizes", required_argument, NULL, 'n'},     {"rounds", required_argument, NULL, 'r'},
-        {"decisions", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"data", required_argument, NULL, 'd'},
+                                          {"graphs", required_argument, NULL, 'g'},
+                                          {"requests", required_argument, NULL, 'q'},
+                                          {"app", required_argument, NULL, 'a'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"sizes", required_argument, NULL, 'n'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"decisions", required_argument, NULL, 'o'},
+                                          {NULL, 0, NULL, 0}};
     struct workload_options o = {.sizes = "5,50", .rounds = 20};
     int c;
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (c == 'd')
             o.data = optarg;
+        else if (c == 'a')
+            o.app = optarg;
         else if (c == 'g')
             o.graphs = optarg;
         else if (c == 'q')
@@ -239,19 +245,14 @@ static void read_request(struct workload *w, char *line)
 
 static void read_policy(struct workload *w, const char *app)
 {
-    static const char *const sources[][2] = {{"gdrive", "drive"},
-                                             {"gdrive-fixed", "drive"},
-                                             {"github", "repository"},
-                                             {"tinytodo", "lists"}};
-    const char *source = NULL, *folder = strncmp(app, "gdrive", 6) == 0 ? "gdrive" : app;
+    const char *folder = strncmp(app, "gdrive", 6) == 0 ? "gdrive" : app; /* one policy for both */
     char path[2 * WORKLOAD_PATH];
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-        source = strcmp(app, sources[i][0]) == 0 ? sources[i][1] : source;
-    must(source != NULL, app, "is no application");
-    snprintf(path, sizeof(path), "%s/policy/%s/policies/%s.lua", PEP_PEERS_DIR, folder, source);
+    snprintf(path, sizeof(path), "%s/policy/%s/policies/all.lua", PEP_PEERS_DIR, folder);
     w->policy = read_file(path);
     snprintf(path, sizeof(path), "%s/policy/%s/schema.lua", PEP_PEERS_DIR, folder);
     add_file(w, "schema.lua", read_file(path));
+    snprintf(path, sizeof(path), "%s/policy/lib/tables.lua", PEP_PEERS_DIR);
+    add_file(w, "lib/tables.lua", read_file(path));
     const char *name;
     json_t *value;
     json_object_foreach(json_object_get(w->keep, "data"), name, value)

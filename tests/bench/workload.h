@@ -20,6 +20,7 @@
 struct workload_options {
     const char *data; /* the folder; NULL: generate one, and remove it in the end */
     const char *decisions;
+    const char *app;                      /* only this one; NULL: all of them, and the rules */
     const char *graphs, *requests, *seed; /* as generate.lua takes them; NULL: its defaults */
     char sizes[64];
     unsigned rounds;

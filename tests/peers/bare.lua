@@ -41,10 +41,7 @@ applications["gdrive-fixed"] = applications.gdrive
 
 function applications.github(data, attrs)
   local subjects, resources = {}, {}
-  for user, held in pairs(data.access) do
-    subjects[user] = { held = {} }
-    for thing, roles in pairs(held) do subjects[user].held[thing] = as_set(roles) end
-  end
+  for user, held in pairs(data.access) do subjects[user] = { held = held } end
   for id in pairs(attrs) do resources[id] = {} end
   local none = {}
   local function roles(sub, res) return sub.held[res.id] or none, sub.held[res.owner] or none end
@@ -75,7 +72,7 @@ end
 
 function applications.tinytodo(data, attrs)
   local subjects, resources = {}, { TinyTodo = {} }
-  for user, teams in pairs(data.teams) do subjects[user] = { teams = as_set(teams) } end
+  for user, teams in pairs(data.teams) do subjects[user] = { teams = teams } end
   for id in pairs(attrs) do resources[id] = {} end
   local function everybody() return true end
   local function owner(sub, res) return res.owner == sub.id end

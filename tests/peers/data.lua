@@ -10,12 +10,12 @@
 --   gdrive    owned    user -> ids of the documents and folders that the user owns
 --             view     user -> the user's own view
 --             folders  document or folder -> itself and the folders above it
---             viewers  document -> the views above it
+--             viewers  document -> the set of the views above it
 --             attrs    Document: public
---   github    access   user -> repository or organisation -> the roles held there, directly or through
+--   github    access   user -> repository or organisation -> the set of roles held there, directly or through
 --                      teams and organisations
 --             attrs    Repository: owner
---   tinytodo  teams    user -> the teams above the user
+--   tinytodo  teams    user -> the set of the teams above the user
 --             attrs    List: owner, readers, editors
 
 local M = {}
@@ -88,8 +88,8 @@ function applications.github(entities, above)
       for _, u in ipairs(above(e)) do
         local thing, role = u.id:match("^(.*)_(%a+)$")
         if u.type == "RepoPermission" or u.type == "OrgPermission" then
-          held[thing] = held[thing] or list()
-          table.insert(held[thing], role)
+          held[thing] = held[thing] or {}
+          held[thing][role] = true
         end
       end
       access[e.uid.id] = held
@@ -104,7 +104,7 @@ function applications.tinytodo(entities, above)
   local teams, attrs = {}, {}
   for _, e in ipairs(entities) do
     if e.uid.type == "User" then
-      teams[e.uid.id] = of_type(above(e), "Team", list())
+      teams[e.uid.id] = as_set(of_type(above(e), "Team", {}))
     elseif e.uid.type == "List" then
       attrs[e.uid.id] = { owner = e.attrs.owner.__entity.id, readers = e.attrs.readers.__entity.id,
         editors = e.attrs.editors.__entity.id }

@@ -1,4 +1,5 @@
-local teams = data "teams"         -- user -> the user's teams and the teams above them
+local tables = require "lib.tables"
+local teams  = tables.of(data "teams")     -- user -> the set of the user's teams and the teams above them
 
 allow "application" {
   action   = { "CreateList", "GetLists" },
@@ -16,7 +17,10 @@ allow "list.owner" {               -- decided in C: no function
 allow "list.team.edit" {
   action   = { "UpdateList", "CreateTask", "UpdateTask", "DeleteTask" },
   resource = "list",
-  when     = function(sub, res) return has(teams[sub.id], res.editors) end,
+  when     = function(sub, res)
+    local mine = teams[sub.id]
+    return mine ~= nil and mine[res.editors] == true
+  end,
   reason   = "a team of the user edits the list",
 }
 
@@ -25,7 +29,7 @@ allow "list.team.read" {
   resource = "list",
   when     = function(sub, res)
     local mine = teams[sub.id]
-    return has(mine, res.readers) or has(mine, res.editors)
+    return mine ~= nil and (mine[res.readers] == true or mine[res.editors] == true)
   end,
   reason   = "a team of the user reads or edits the list",
 }

@@ -1,7 +1,8 @@
-local owned   = data "owned"       -- user -> the documents and folders that the user owns
-local view    = data "view"        -- user -> the user's own view
-local folders = data "folders"     -- document or folder -> itself and the folders above it
-local viewers = data "viewers"     -- document -> the views that it is shared with
+local tables  = require "lib.tables"
+local owned   = data "owned"                 -- user -> the documents and folders that the user owns
+local view    = tables.of(data "view")       -- user -> the user's own view
+local folders = data "folders"               -- document or folder -> itself and the folders above it
+local viewers = tables.of(data "viewers")    -- document -> the set of views that it is shared with
 
 allow "document.anyone" {
   action   = "read",
@@ -13,11 +14,14 @@ allow "document.anyone" {
 allow "document.shared" {
   action   = "read",
   resource = "document",
-  when     = function(sub, res) return has(viewers[res.id], view[sub.id]) end,
+  when     = function(sub, res)
+    local views, mine = viewers[res.id], view[sub.id]
+    return views ~= nil and mine ~= nil and views[mine] == true
+  end,
   reason   = "the document, or a folder above it, is shared with the user or a group of the user",
 }
 
-allow "document.mine" {
+allow "document.within-own" {
   action   = { "read", "write", "share" },
   resource = "document",
   when     = function(sub, res) return overlaps(owned[sub.id], folders[res.id]) end,
