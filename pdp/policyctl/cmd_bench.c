@@ -4,13 +4,15 @@
  * service has it after the first request of a token; signature checks are not part of it.
  *
  * Requests are asked in turn, each timed on its own; what reading the clock costs is part of each
- * figure and is printed beside them. Rejected: a profile by function, which would say
- * where Lua spends its time but not what a caller waits for.
+ * figure and is printed beside them. Then the rules are timed one by one, in a pass of its own, so
+ * that it costs the first figures nothing; there the clock is taken off, because a rule's head
+ * takes less than reading it. The policy is compiled as services compile it.
  */
 #include "config.h"
 #include "disk.h"
 #include "policy_source.h"
 
+#include "pep/core/engine_check.h"
 #include "pep/core/engine_suite.h"
 #include "pep/core/json.h"
 
@@ -26,6 +28,8 @@
 #define BENCH_SECONDS      2
 #define BENCH_SECONDS_MAX  600
 #define BENCH_SLOWEST      5
+#define BENCH_WIDE         50 /* with -o wide and json */
+#define BENCH_RULES_SHARE  4  /* rules are timed for a quarter of the time of decisions */
 
 struct bench_settings {
     const char *requests;
@@ -50,6 +54,11 @@ struct question {
     struct pep_verdict verdict; /* of the last time */
 };
 
+struct timed { /* one rule */
+    size_t rule;
+    uint64_t ns, tried;
+};
+
 struct bench {
     struct session *s;
     const struct bench_settings *set;
@@ -59,8 +68,11 @@ struct bench {
     size_t count;
     uint32_t *samples;
     size_t sampled;
-    uint64_t decisions, candidates, calls, elapsed_ns;
+    uint64_t decisions, candidates, visited, calls, elapsed_ns;
     unsigned most_candidates;
+    struct timed *rules;
+    size_t rule_count;
+    uint64_t rules_ns, clock_ns;
 };
 
 static uint64_t now_ns(void)
@@ -184,6 +196,7 @@ static void ask(struct bench *b, struct question *q)
     b->samples[b->sampled++ % BENCH_SAMPLES] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
     b->decisions++;
     b->candidates += q->verdict.effort.candidates;
+    b->visited += q->verdict.effort.visited;
     b->calls += q->verdict.effort.calls;
     if (q->verdict.effort.candidates > b->most_candidates)
         b->most_candidates = q->verdict.effort.candidates;
@@ -211,6 +224,26 @@ static uint64_t clock_cost(void)
     return best;
 }
 
+static void take_rule(void *context, size_t rule, uint64_t ns)
+{
+    struct bench *b = context;
+    ns = ns > b->clock_ns ? ns - b->clock_ns : 0;
+    b->rules[rule].ns += ns;
+    b->rules[rule].tried++;
+    b->rules_ns += ns;
+}
+
+static void measure_rules(struct bench *b)
+{
+    uint64_t stop = now_ns() + b->elapsed_ns / BENCH_RULES_SHARE;
+    for (size_t i = 0; i < b->rule_count; i++)
+        b->rules[i].rule = i;
+    do {
+        for (size_t i = 0; i < b->count; i++)
+            pep_policy_profile(b->source.policy, &b->questions[i].request, now_ns, take_rule, b);
+    } while (now_ns() < stop);
+}
+
 /* ---- the answer ---- */
 
 static int compare_samples(const void *a, const void *b)
@@ -227,6 +260,24 @@ static int compare_questions(const void *a, const void *b)
     return (mx < my) - (mx > my);
 }
 
+static int compare_rules(const void *a, const void *b)
+{
+    const struct timed *x = a, *y = b;
+    if (x->ns != y->ns)
+        return x->ns < y->ns ? 1 : -1;
+    return (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static double share_of(const struct bench *b, const struct timed *t)
+{
+    return b->rules_ns == 0 ? 0 : (double)t->ns / (double)b->rules_ns;
+}
+
+static uint64_t mean_of(uint64_t total, uint64_t n)
+{
+    return n == 0 ? 0 : total / n;
+}
+
 static uint32_t quantile(const struct bench *b, double q)
 {
     size_t n = b->sampled < BENCH_SAMPLES ? b->sampled : BENCH_SAMPLES;
@@ -238,50 +289,106 @@ static const char *rule_of(const struct question *q)
     return q->verdict.rule != NULL ? q->verdict.rule : pep_code_name(q->verdict.code);
 }
 
-static int print_json(struct bench *b)
+static json_t *rules_json(const struct bench *b)
 {
-    json_t *slowest = json_array();
+    json_t *list = json_array();
+    for (size_t i = 0; i < b->rule_count && i < BENCH_WIDE && b->rules[i].tried > 0; i++) {
+        const struct timed *t = &b->rules[i];
+        struct pep_rule_info info;
+        if (pep_policy_rule(b->source.policy, t->rule, &info))
+            json_array_append_new(list, json_pack("{s:s, s:f, s:I, s:I}", "rule", info.id, "share",
+                                                  share_of(b, t), "mean_ns",
+                                                  (json_int_t)mean_of(t->ns, t->tried), "tried",
+                                                  (json_int_t)t->tried));
+    }
+    return list;
+}
+
+static json_t *requests_json(const struct bench *b)
+{
+    json_t *list = json_array();
     for (size_t i = 0; i < b->count && i < BENCH_SLOWEST; i++) {
         const struct question *q = &b->questions[i];
-        json_array_append_new(slowest,
-                              json_pack("{s:s, s:s, s:s, s:I}", "rule", rule_of(q), "action",
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:I}", "decided_by", rule_of(q), "action",
                                         q->action, "resource", q->resource, "mean_ns",
-                                        (json_int_t)(q->total_ns / (q->asked + (q->asked == 0)))));
+                                        (json_int_t)mean_of(q->total_ns, q->asked)));
     }
-    return output_json(
-        &b->s->out, json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:I, s:f, s:o}", "requests",
-                              (json_int_t)b->count, "decisions", (json_int_t)b->decisions,
-                              "per_second", (double)b->decisions * 1e9 / (double)b->elapsed_ns,
-                              "p50_ns", (json_int_t)quantile(b, 0.5), "p99_ns",
-                              (json_int_t)quantile(b, 0.99), "clock_ns", (json_int_t)clock_cost(),
-                              "candidates_mean", (double)b->candidates / (double)b->decisions,
-                              "candidates_max", (json_int_t)b->most_candidates, "calls_mean",
-                              (double)b->calls / (double)b->decisions, "slowest", slowest));
+    return list;
+}
+
+static int print_json(struct bench *b)
+{
+    double n = (double)b->decisions;
+    json_t *o =
+        json_pack("{s:I, s:I, s:f, s:I, s:I, s:I}", "requests", (json_int_t)b->count, "decisions",
+                  (json_int_t)b->decisions, "per_second", n * 1e9 / (double)b->elapsed_ns, "p50_ns",
+                  (json_int_t)quantile(b, 0.5), "p99_ns", (json_int_t)quantile(b, 0.99), "clock_ns",
+                  (json_int_t)b->clock_ns);
+    json_t *more =
+        json_pack("{s:f, s:I, s:f, s:f, s:o, s:o}", "candidates_mean", (double)b->candidates / n,
+                  "candidates_max", (json_int_t)b->most_candidates, "visited_mean",
+                  (double)b->visited / n, "calls_mean", (double)b->calls / n, "slowest",
+                  rules_json(b), "slowest_requests", requests_json(b));
+    if (o != NULL && more != NULL)
+        json_object_update(o, more);
+    json_decref(more);
+    return output_json(&b->s->out, o);
+}
+
+static int print_rules(struct bench *b)
+{
+    static const struct column columns[] = {{"SLOWEST RULE", false, false}, {"TIME", false, true},
+                                            {"MEAN NS", false, true},       {"TRIED", false, true},
+                                            {"PLACE", true, false},         {NULL, false, false}};
+    struct table *t = table_new(columns);
+    size_t most = b->s->out.format == OUTPUT_WIDE ? BENCH_WIDE : BENCH_SLOWEST;
+    for (size_t i = 0; i < b->rule_count && i < most && b->rules[i].tried > 0; i++) {
+        const struct timed *r = &b->rules[i];
+        struct pep_rule_info info;
+        if (!pep_policy_rule(b->source.policy, r->rule, &info))
+            continue;
+        table_cell(t, "%s", info.id);
+        table_cell(t, "%.0f%%", 100 * share_of(b, r));
+        table_cell(t, "%llu", (unsigned long long)mean_of(r->ns, r->tried));
+        table_cell(t, "%llu", (unsigned long long)r->tried);
+        table_cell(t, "%s:%d", info.file, info.line);
+    }
+    return table_print(t, &b->s->out);
+}
+
+static int print_requests(struct bench *b)
+{
+    static const struct column columns[] = {{"SLOWEST REQUEST", false, false},
+                                            {"RESOURCE", false, false},
+                                            {"MEAN NS", false, true},
+                                            {"DECIDED BY", false, false},
+                                            {NULL, false, false}};
+    struct table *t = table_new(columns);
+    for (size_t i = 0; i < b->count && i < BENCH_SLOWEST; i++) {
+        const struct question *q = &b->questions[i];
+        table_cell(t, "%s", q->action);
+        table_cell(t, "%s", q->resource);
+        table_cell(t, "%llu", (unsigned long long)mean_of(q->total_ns, q->asked));
+        table_cell(t, "%s", rule_of(q));
+    }
+    return table_print(t, &b->s->out);
 }
 
 static int print_text(struct bench *b)
 {
-    static const struct column columns[] = {{"SLOWEST", false, false},
-                                            {"MEAN NS", false, true},
-                                            {"ACTION", false, false},
-                                            {"RESOURCE", false, false},
-                                            {NULL, false, false}};
-    output_line("%.0f decisions/s on one core   p50 %u ns   p99 %u ns   (reading the clock: %u ns)",
-                (double)b->decisions * 1e9 / (double)b->elapsed_ns, quantile(b, 0.5),
-                quantile(b, 0.99), (unsigned)clock_cost());
+    double n = (double)b->decisions;
     output_line(
-        "%zu requests; candidates per request: mean %.1f, most %u; functions called: mean %.1f",
-        b->count, (double)b->candidates / (double)b->decisions, b->most_candidates,
-        (double)b->calls / (double)b->decisions);
-    struct table *t = table_new(columns);
-    for (size_t i = 0; i < b->count && i < BENCH_SLOWEST; i++) {
-        const struct question *q = &b->questions[i];
-        table_cell(t, "%s", rule_of(q));
-        table_cell(t, "%u", (unsigned)(q->total_ns / (q->asked + (q->asked == 0))));
-        table_cell(t, "%s", q->action);
-        table_cell(t, "%s", q->resource);
-    }
-    return table_print(t, &b->s->out);
+        "%.0f decisions/s on one core   p50 %u ns   p99 %u ns   (reading the clock: %llu ns)",
+        n * 1e9 / (double)b->elapsed_ns, quantile(b, 0.5), quantile(b, 0.99),
+        (unsigned long long)b->clock_ns);
+    output_line("%zu requests; candidates per request: mean %.1f, most %u; looked at: mean %.1f; "
+                "functions called: mean %.1f\n",
+                b->count, (double)b->candidates / n, b->most_candidates, (double)b->visited / n,
+                (double)b->calls / n);
+    int rc = print_rules(b);
+    output_line("%s", "");
+    return rc == EXIT_OK ? print_requests(b) : rc;
 }
 
 static int run(struct bench *b)
@@ -298,7 +405,14 @@ static int run(struct bench *b)
         return output_error(&b->s->out, EXIT_USAGE,
                             "nothing to ask: no tests and no requests\n\n"
                             "policyctl bench --requests FILE");
+    b->rule_count = pep_policy_rule_count(b->source.policy);
+    b->rules = calloc(b->rule_count + 1, sizeof(*b->rules));
+    if (b->rules == NULL)
+        return output_error(&b->s->out, EXIT_FAILED, "no memory");
+    b->clock_ns = clock_cost();
     measure(b);
+    measure_rules(b);
+    qsort(b->rules, b->rule_count, sizeof(*b->rules), compare_rules);
     qsort(b->samples, b->sampled < BENCH_SAMPLES ? b->sampled : BENCH_SAMPLES, sizeof(*b->samples),
           compare_samples);
     qsort(b->questions, b->count, sizeof(*b->questions), compare_questions);
@@ -314,6 +428,7 @@ static void finish(struct bench *b)
         json_decref(b->questions[i].line);
     }
     free(b->questions);
+    free(b->rules);
     free(b->samples);
     pep_suite_free(b->suite);
     policy_source_close(&b->source);
@@ -328,6 +443,7 @@ int bench_run(struct session *s, const void *settings)
         return output_error(&s->out, EXIT_USAGE, "--seconds %d is out of range\n\n1 to %d",
                             (int)set->seconds.value, BENCH_SECONDS_MAX);
     int rc = policy_source_open(s, dir == NULL ? "." : dir, &b.source);
+    b.source.as_service = true;
     if (rc == EXIT_OK)
         rc = policy_source_compile(s, &b.source);
     if (rc == EXIT_OK)

@@ -98,7 +98,7 @@ static int refuse(struct session *s, const struct policy_source *p)
 int policy_source_compile(struct session *s, struct policy_source *p)
 {
     struct pep_error err = PEP_ERROR_INIT;
-    struct pep_engine_options options = {.lua_states = 1, .author = true};
+    struct pep_engine_options options = {.lua_states = 1, .author = !p->as_service};
     int rc = pep_policy_compile_unsigned(p->files, &options, &p->policy, &p->diags, &err);
     if (rc == PEP_OK)
         return EXIT_OK;

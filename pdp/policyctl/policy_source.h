@@ -26,6 +26,7 @@ struct policy_source {
     uint32_t epoch;                /* 0 for a folder */
     uint64_t version;              /* 0 for a folder */
     struct pep_policy *policy;
+    bool as_service; /* set before compiling: without the checks that make rules slower */
     struct pep_diags diags;
 };
 

@@ -28,6 +28,12 @@ void pep_check_request(const struct pep_policy *policy, enum pep_check_part part
                        const char *resource, const json_t *object, pep_check_stranger each,
                        void *context);
 
+/* Walks the rules that a decision of this request looks at, and calls `each` with what each of them
+ * took by the caller's clock. */
+void pep_policy_profile(const struct pep_policy *policy, const struct pep_request *request,
+                        uint64_t (*now_ns)(void),
+                        void (*each)(void *context, size_t rule, uint64_t ns), void *context);
+
 /* True if whoever has `role` has `included` as well, by this policy's hierarchy. */
 bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
                              const char *included);

@@ -3,6 +3,20 @@
 . "$(dirname "$0")/kit.sh"
 run 0 "tests" "$policyctl" bench "$source/policies" --seconds 1
 has "tests" out "decisions/s"
+has "tests" out "SLOWEST RULE"
+has "tests" out "SLOWEST REQUEST"
+run 0 "wide" "$policyctl" bench "$source/policies" --seconds 1 -o wide
+has "wide" out "policies/invoice.lua:"
+
+# The rule that works most is the one that is named first.
+cp -r "$source/policies" "$work/slow"
+cat >"$work/slow/policies/slow.lua" <<'LUA'
+deny "slow" { action = "*", resource = "*", reason = "counts first",
+  when = function() local n = 0 for i = 1, 5000 do n = n + i end return n == 0 end }
+LUA
+run 0 "slow" "$policyctl" bench "$work/slow" --seconds 1 -o json
+tr -d ' \n' <"$work/out" >"$work/flat" && mv "$work/flat" "$work/out"
+has "slow" out '"slowest":[{"rule":"slow","share":0.9'
 cat >"$work/requests" <<'JSON'
 {"subject":{"sub":"u-vic","tenant":"acme","roles":["viewer"]},"action":"read","resource":"invoice:acme/1"}
 {"subject":{"sub":"u-bob","tenant":"acme"},"action":"read","resource":"doc:acme/plan","attrs":{"owner":"u-bob"}}
