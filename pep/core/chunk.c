@@ -186,6 +186,29 @@ static void note_assigned(struct walk *w, uint32_t word)
         use_param(w, PEP_USE_DYNAMIC, a, NULL);
 }
 
+/* Constants are numbered in the order in which the source first names them. */
+static bool is_beyond(uint32_t word)
+{
+    bool c = pep_code_c(word) >= PEP_CHUNK_CONSTANTS, k = pep_code_k(word) != 0;
+    switch (pep_code_op(word)) {
+    case OP_LOADK:
+        return pep_code_bx(word) >= PEP_CHUNK_CONSTANTS;
+    case OP_GETTABUP:
+    case OP_GETFIELD:
+        return c;
+    case OP_SETTABUP:
+    case OP_SETFIELD:
+        return pep_code_b(word) >= PEP_CHUNK_CONSTANTS || (k && c);
+    case OP_SETTABLE:
+    case OP_SETI:
+        return k && c;
+    case OP_EQK:
+        return pep_code_b(word) >= PEP_CHUNK_CONSTANTS;
+    default:
+        return false;
+    }
+}
+
 static void walk_function(struct pep_chunk *c, uint32_t function)
 {
     struct pep_chunk_proto *p = &c->protos[function];
@@ -199,6 +222,8 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
         w.line = pep_code_line(p, w.pc, w.line, &absolute);
         note_instruction(&w, word);
         note_assigned(&w, word);
+        if (p->about.full_line == 0 && is_beyond(word))
+            p->about.full_line = w.line;
         bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
         p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
         p->about.straight = p->about.straight && !back && runs_alone(op);

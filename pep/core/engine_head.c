@@ -362,42 +362,6 @@ static bool push_function(lua_State *L, int table, bool *ret_negated)
     return !(when && unless);
 }
 
-static int write_function(lua_State *L, const void *data, size_t size, void *ud)
-{
-    (void)L;
-    pep_put_bytes(ud, data, size);
-    return ((struct pep_buffer *)ud)->failed;
-}
-
-/* Which names the function on top reads, by its bytecode. */
-static bool read_names(struct head *h, struct pep_error *err)
-{
-    struct pep_buffer dump = pep_buffer_of((size_t)16 * PEP_SOURCE_MAX);
-    struct pep_chunk *chunk = NULL;
-    lua_dump(h->L, write_function, &dump, 0);
-    int rc = dump.failed ? PEP_ENOMEM : pep_chunk_read(pep_buffer_span(&dump), &chunk, err);
-    if (rc == PEP_OK)
-        rc = pep_rule_reads(h->policy, h->rule, chunk);
-    pep_buffer_free(&dump);
-    pep_chunk_free(chunk);
-    return rc == PEP_OK;
-}
-
-/* Where the function on top is written: here, or in a module. */
-static void note_place(struct head *h)
-{
-    lua_Debug ar;
-    lua_pushvalue(h->L, -1);
-    if (lua_getinfo(h->L, ">S", &ar) == 0 || ar.source[0] != '@')
-        return;
-    for (size_t i = 0; i < h->policy->source_count; i++) {
-        if (strcmp(h->policy->sources[i].path, ar.source + 1) == 0)
-            h->rule->function_file = h->policy->sources[i].path;
-    }
-    h->rule->function_line = ar.linedefined;
-    h->rule->function_last_line = ar.lastlinedefined;
-}
-
 static void read_function(struct head *h)
 {
     lua_State *L = h->L;
@@ -417,8 +381,7 @@ static void read_function(struct head *h)
         return;
     }
     h->rule->function = (uint32_t)h->ld->functions;
-    note_place(h);
-    if (!read_names(h, &err))
+    if (pep_rule_read_function(h->policy, h->rule, h->L, &err) != PEP_OK)
         pep_load_diag(L, "E211", NULL, "rule `%s`: %s", h->rule->id, pep_error_text(&err));
 }
 

@@ -517,8 +517,9 @@ const uint32_t *pep_bucket_pick(const struct pep_bucket *bucket, const struct pe
                                 uint32_t *room, uint32_t capacity, uint32_t *ret_count);
 
 /* engine_reads.c */
-/* The names that the function in `chunk` reads. PEP_OK or ENOMEM. */
-int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struct pep_chunk *chunk);
+/* Where the function on top of the stack is written, and the names that it reads. */
+int pep_rule_read_function(struct pep_policy *policy, struct pep_rule *rule, lua_State *L,
+                           struct pep_error *err);
 int pep_reads_build(struct pep_policy *policy); /* per bucket, once the index stands */
 
 /* engine_subject.c */

@@ -120,7 +120,8 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
     return true;
 }
 
-int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struct pep_chunk *chunk)
+static int read_names(struct pep_policy *policy, struct pep_rule *rule,
+                      const struct pep_chunk *chunk)
 {
     size_t count;
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
@@ -142,6 +143,43 @@ int pep_rule_reads(struct pep_policy *policy, struct pep_rule *rule, const struc
     free(s.ids);
     free(s.seen);
     return texts == NULL ? PEP_ENOMEM : PEP_OK;
+}
+
+/* Where the function on top is written: in the rule's file, or in a module. */
+static void note_place(const struct pep_policy *policy, struct pep_rule *rule, lua_State *L)
+{
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    if (lua_getinfo(L, ">S", &ar) == 0 || ar.source[0] != '@')
+        return;
+    for (size_t i = 0; i < policy->source_count; i++) {
+        if (strcmp(policy->sources[i].path, ar.source + 1) == 0)
+            rule->function_file = policy->sources[i].path;
+    }
+    rule->function_line = ar.linedefined;
+    rule->function_last_line = ar.lastlinedefined;
+}
+
+static int write_function(lua_State *L, const void *data, size_t size, void *ud)
+{
+    (void)L;
+    pep_put_bytes(ud, data, size);
+    return ((struct pep_buffer *)ud)->failed;
+}
+
+int pep_rule_read_function(struct pep_policy *policy, struct pep_rule *rule, lua_State *L,
+                           struct pep_error *err)
+{
+    struct pep_buffer dump = pep_buffer_of((size_t)16 * PEP_SOURCE_MAX);
+    struct pep_chunk *chunk = NULL;
+    note_place(policy, rule, L);
+    lua_dump(L, write_function, &dump, 0);
+    int rc = dump.failed ? PEP_ENOMEM : pep_chunk_read(pep_buffer_span(&dump), &chunk, err);
+    if (rc == PEP_OK)
+        rc = read_names(policy, rule, chunk);
+    pep_buffer_free(&dump);
+    pep_chunk_free(chunk);
+    return rc;
 }
 
 /* ---- per bucket ---- */

@@ -127,6 +127,26 @@ static void check_use(const char *path, const struct pep_use *u, struct pep_diag
     }
 }
 
+/* The line where the limit is crossed is where the author has to cut. */
+static void refuse_constants(const char *path, const struct pep_chunk_function *f, bool file,
+                             struct pep_diags *diags)
+{
+    char help[200];
+    int line = f->full_line > 0 ? f->full_line : f->line;
+    if (file && strncmp(path, "policies/", 9) == 0)
+        snprintf(help, sizeof(help),
+                 "move the rules from line %d on into a second file in policies/; long lists "
+                 "belong into data/*.json",
+                 line);
+    else
+        snprintf(help, sizeof(help), "move values into data/*.json, or parts into %s",
+                 file ? "another file" : "functions of their own");
+    pep_diag_add(diags, "E208", path, line, help,
+                 "%s has %zu different names and values (constants): at most %d fit, and this line "
+                 "needs the next one",
+                 file ? "the file" : "a function", f->constants, PEP_CHUNK_CONSTANTS);
+}
+
 static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct pep_diags *diags)
 {
     size_t before = diags->errors, count;
@@ -144,10 +164,7 @@ static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct 
             pep_diag_add(diags, "E209", path, f->line, "leave it out",
                          "a text with a NUL byte: no claim and no attribute can have one");
         if (f->constants > PEP_CHUNK_CONSTANTS)
-            pep_diag_add(diags, "E208", path, f->line,
-                         "move values into data/*.json, or parts into functions of their own",
-                         "%s has %zu constants: at most %d", i == 0 ? "the file" : "a function",
-                         f->constants, PEP_CHUNK_CONSTANTS);
+            refuse_constants(path, f, i == 0, diags);
     }
     return diags->errors == before;
 }

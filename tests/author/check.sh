@@ -65,6 +65,21 @@ run 3 "list" "$policyctl" check "$work/repo"
 has "list" err "error[E120]: the subject has no attribute \`tennant\`"
 has "list" err "--> lib/who.lua:2"
 
+# A file with too many rules says where to cut it, and cutting there is enough.
+build E111 good
+i=0
+while [ $i -lt 140 ]; do
+    echo "allow \"r$i\" { action = \"read\", resource = \"invoice:acme/n$i\", roles = \"viewer\" }"
+    i=$((i + 1))
+done >"$work/repo/policies/rules.lua"
+run 3 "full file" "$policyctl" check "$work/repo"
+has "full file" err "error[E208]: the file has"
+line=$(sed -n 's/.*move the rules from line \([0-9]*\) on into a second file.*/\1/p' "$work/err")
+has "full file" err "--> policies/rules.lua:$line"
+sed -n "$line,\$p" "$work/repo/policies/rules.lua" >"$work/repo/policies/more.lua"
+sed -i "$line,\$d" "$work/repo/policies/rules.lua"
+run 0 "cut file" "$policyctl" check "$work/repo"
+
 # A nil in a head is no condition, so it is refused.
 build E115 bad
 run 3 "nil" "$policyctl" check "$work/repo"
