@@ -1,6 +1,7 @@
 /*
  * The engine against the reference evaluator (reference.lua) on random policies and requests
- * (generate.lua): outcome, code, rule and obligations must be the same.
+ * (generate.lua): outcome, code, rule, obligations, reason and
+ * advice must be the same.
  *
  *     compare_reference [COMPARISONS [FIRST-SEED]]
  *
@@ -24,6 +25,22 @@
 #define DEFAULT_RUN 50000
 
 enum { AT_GENERATE = 1, AT_REFERENCE, AT_WORLD, AT_POLICY, AT_ASK };
+enum { /* what generate.lua's ask() returns, from AT_ASK on */
+       CLAIMS,
+       ACTION,
+       RESOURCE,
+       ATTRS,
+       CONTEXT,
+       ABLE,
+       NOW,
+       OUTCOME,
+       CODE,
+       RULE,
+       OBLIGATIONS,
+       REASON,
+       ADVICE,
+       ANSWERS
+};
 
 struct run {
     lua_State *L;
@@ -78,9 +95,11 @@ static void compile(struct run *r)
     lua_getfield(L, AT_WORLD, "files");
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
         add_file(files, lua_tostring(L, -2), lua_tostring(L, -1));
-    lua_getfield(L, AT_WORLD, "limits");
-    add_file(files, "data/limits.json", lua_tostring(L, -1));
-    lua_pop(L, 2);
+    lua_pop(L, 1);
+    lua_getfield(L, AT_WORLD, "json");
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+        add_file(files, lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_pop(L, 1);
     r->policy = NULL;
     if (pep_policy_compile_unsigned(files, &options, &r->policy, &diags, NULL) != PEP_OK) {
         print_files(L);
@@ -116,7 +135,19 @@ struct typed {
     size_t count;
 };
 
-static void to_typed(const json_t *json, struct typed *out)
+static bool set_of(struct typed *t, size_t k, const char *name, const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        t->items[k][i] = json_string_value(json_array_get(v, i));
+        if (t->items[k][i] == NULL)
+            return false;
+    }
+    t->attrs[k] = pep_attr_set(name, t->items[k], json_array_size(v));
+    return json_is_array(v);
+}
+
+/* False if one of the values has no C type. */
+static bool to_typed(const json_t *json, struct typed *out)
 {
     const char *name;
     json_t *v;
@@ -124,7 +155,9 @@ static void to_typed(const json_t *json, struct typed *out)
     json_object_foreach((json_t *)(uintptr_t)json, name, v)
     {
         size_t k = out->count++;
-        if (json_is_string(v))
+        if (json_is_null(v))
+            out->attrs[k] = pep_attr_string(name, NULL);
+        else if (json_is_string(v))
             out->attrs[k] = pep_attr_string(name, json_string_value(v));
         else if (json_is_integer(v))
             out->attrs[k] = pep_attr_int(name, json_integer_value(v));
@@ -132,14 +165,10 @@ static void to_typed(const json_t *json, struct typed *out)
             out->attrs[k] = pep_attr_number(name, json_real_value(v));
         else if (json_is_boolean(v))
             out->attrs[k] = pep_attr_bool(name, json_is_true(v));
-        else {
-            out->attrs[k] = (pep_attr){.name = name, .type = PEP_SET};
-            out->attrs[k].value.set.items = out->items[k];
-            out->attrs[k].value.set.count = json_array_size(v);
-            for (size_t i = 0; i < json_array_size(v); i++)
-                out->items[k][i] = json_string_value(json_array_get(v, i));
-        }
+        else if (!set_of(out, k, name, v))
+            return false;
     }
+    return true;
 }
 
 static json_t *parse(const char *text)
@@ -160,31 +189,56 @@ static void split_able(char *text, const char **out)
     out[n] = NULL;
 }
 
+static const char *text_of(struct run *r, int which)
+{
+    return lua_tostring(r->L, AT_ASK + which);
+}
+
+static void no_line(void *context, const struct pep_explanation *line)
+{
+    (void)context;
+    (void)line;
+}
+
+/* Every third request is explained, which runs the rules that a plain decision leaves out. */
+static void ask_engine(struct run *r, const struct pep_request *q, struct pep_verdict *v)
+{
+    if (r->compared % 3 == 0)
+        pep_policy_explain(r->policy, q, v, no_line, NULL);
+    else
+        pep_policy_decide(r->policy, q, v);
+}
+
 static void decide(struct run *r, bool typed, struct pep_verdict *v)
 {
-    lua_State *L = r->L;
     struct pep_subject *subject = NULL;
-    struct typed t = {.count = 0};
+    struct typed attrs_typed, context_typed;
     char able[256];
     const char *can[ABLE_MAX];
-    json_t *claims = parse(lua_tostring(L, AT_ASK)), *attrs = parse(lua_tostring(L, AT_ASK + 3));
-    json_t *context = parse(lua_tostring(L, AT_ASK + 4));
-    snprintf(able, sizeof(able), "%s", lua_tostring(L, AT_ASK + 5));
+    json_t *claims = parse(text_of(r, CLAIMS)), *attrs = parse(text_of(r, ATTRS));
+    json_t *context = parse(text_of(r, CONTEXT));
+    snprintf(able, sizeof(able), "%s", text_of(r, ABLE));
     split_able(able, can);
     *v = (struct pep_verdict){.outcome = PEP_DENY, .code = PEP_CODE_BAD_TOKEN};
     if (pep_subject_from_claims(r->policy, claims, &subject, NULL) == PEP_OK) {
         struct pep_request q = {.subject = subject,
-                                .action = lua_tostring(L, AT_ASK + 1),
-                                .resource = lua_tostring(L, AT_ASK + 2),
+                                .action = text_of(r, ACTION),
+                                .resource = text_of(r, RESOURCE),
+                                .attrs_json = attrs,
                                 .context_json = context,
-                                .now = lua_tonumber(L, AT_ASK + 6),
+                                .now = lua_tonumber(r->L, AT_ASK + NOW),
                                 .can_oblige = can};
-        if (typed)
-            to_typed(attrs, &t);
-        q.attrs = typed ? t.attrs : NULL;
-        q.attr_count = t.count;
-        q.attrs_json = typed ? NULL : attrs;
-        pep_policy_decide(r->policy, &q, v);
+        if (typed && to_typed(attrs, &attrs_typed)) {
+            q.attrs = attrs_typed.attrs;
+            q.attr_count = attrs_typed.count;
+            q.attrs_json = NULL;
+        }
+        if (typed && to_typed(context, &context_typed)) {
+            q.context = context_typed.attrs;
+            q.context_count = context_typed.count;
+            q.context_json = NULL;
+        }
+        ask_engine(r, &q, v);
     }
     pep_subject_free(subject);
     json_decref(claims);
@@ -197,37 +251,40 @@ static bool is(const char *got, const char *expected)
     return strcmp(got == NULL ? "" : got, expected) == 0;
 }
 
+static const char *or_none(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
 static void tell(struct run *r, const struct pep_verdict *v)
 {
-    lua_State *L = r->L;
     if (++r->differ > SHOW)
         return;
-    print_files(L);
+    print_files(r->L);
     fprintf(stderr, "seed %lu\n  claims    %s\n  action    %s\n  resource  %s\n  attrs     %s\n",
-            r->seed, lua_tostring(L, AT_ASK), lua_tostring(L, AT_ASK + 1),
-            lua_tostring(L, AT_ASK + 2), lua_tostring(L, AT_ASK + 3));
-    fprintf(stderr, "  context   %s\n  able      %s\n  reference %s %s %s %s\n",
-            lua_tostring(L, AT_ASK + 4), lua_tostring(L, AT_ASK + 5), lua_tostring(L, AT_ASK + 7),
-            lua_tostring(L, AT_ASK + 8), lua_tostring(L, AT_ASK + 9), lua_tostring(L, AT_ASK + 10));
-    fprintf(stderr, "  engine    %s %s %s %s\n", pep_outcome_name(v->outcome),
-            pep_code_name(v->code), v->rule == NULL ? "" : v->rule,
-            v->obligations == NULL ? "" : v->obligations);
+            r->seed, text_of(r, CLAIMS), text_of(r, ACTION), text_of(r, RESOURCE),
+            text_of(r, ATTRS));
+    fprintf(stderr, "  context   %s\n  able      %s\n  reference %s %s %s %s %s %s\n",
+            text_of(r, CONTEXT), text_of(r, ABLE), text_of(r, OUTCOME), text_of(r, CODE),
+            text_of(r, RULE), text_of(r, OBLIGATIONS), text_of(r, REASON), text_of(r, ADVICE));
+    fprintf(stderr, "  engine    %s %s %s %s %s %s\n", pep_outcome_name(v->outcome),
+            pep_code_name(v->code), or_none(v->rule), or_none(v->obligations), or_none(v->reason),
+            or_none(v->advice));
     for (size_t i = 0; i < v->fault_count && i < PEP_FAULTS_MAX; i++)
         fprintf(stderr, "  fault     %s: %s\n", v->faults[i].rule, v->faults[i].message);
 }
 
 static void compare(struct run *r, bool typed)
 {
-    lua_State *L = r->L;
     struct pep_verdict v;
     decide(r, typed, &v);
     r->compared++;
     if ((size_t)v.code < sizeof(r->outcomes) / sizeof(r->outcomes[0]))
         r->outcomes[v.code]++;
-    if (!is(pep_outcome_name(v.outcome), lua_tostring(L, AT_ASK + 7)) ||
-        !is(pep_code_name(v.code), lua_tostring(L, AT_ASK + 8)) ||
-        !is(v.rule, lua_tostring(L, AT_ASK + 9)) ||
-        !is(v.obligations, lua_tostring(L, AT_ASK + 10)))
+    if (!is(pep_outcome_name(v.outcome), text_of(r, OUTCOME)) ||
+        !is(pep_code_name(v.code), text_of(r, CODE)) || !is(v.rule, text_of(r, RULE)) ||
+        !is(v.obligations, text_of(r, OBLIGATIONS)) || !is(v.advice, text_of(r, ADVICE)) ||
+        (v.rule != NULL && !is(v.reason, text_of(r, REASON))))
         tell(r, &v);
 }
 
@@ -239,7 +296,7 @@ static void ask(struct run *r, int turn)
     lua_pushvalue(L, AT_WORLD);
     lua_pushvalue(L, AT_POLICY);
     lua_pushvalue(L, AT_REFERENCE);
-    call(L, 3, 11);
+    call(L, 3, ANSWERS);
     compare(r, turn % 2 != 0);
 }
 

@@ -15,6 +15,9 @@ local clients = { "web", "bot" }
 local issuers = { "https://idp.acme", "https://idp.other" }
 local duties = { "log", "mask", "step-up" }
 local limits = '{"acme":{"max":50,"zone":"+01:00"},"globex":{"max":5,"zone":"-05:30"}}'
+local staff = '{"vips":["ann","bob"],"none":[],"rank":{"ann":3,"bob":1.5},"gone":null}'
+
+local sames = { "\"tenant\"", "{ \"tenant\" }", "{ \"tenant\", \"name\" }", "\"level\"", "\"id\"" }
 
 local function pick(list) return list[random(#list)] end
 local function chance(n) return random(n) == 1 end
@@ -48,14 +51,28 @@ end
 
 local function json(v)
   if type(v) == "string" then return quote(v) end
-  if type(v) ~= "table" then return math.type(v) == "float" and ("%.17g"):format(v) or tostring(v) end
+  if math.type(v) == "float" then
+    return v == math.floor(v) and ("%.1f"):format(v) or ("%.17g"):format(v)
+  end
+  if type(v) ~= "table" then return tostring(v) end
   local out = {}
-  if #v > 0 or v.list then
+  if #v > 0 or next(v) == nil then
     for i, item in ipairs(v) do out[i] = json(item) end
     return "[" .. table.concat(out, ",") .. "]"
   end
   for k, item in pairs(v) do out[#out + 1] = quote(k) .. ":" .. json(item) end
   return "{" .. table.concat(out, ",") .. "}"
+end
+
+-- The same with some absent members given as null, which means the same.
+local function with_nulls(v, names)
+  local text = next(v) == nil and "{}" or json(v)
+  for _, name in ipairs(names) do
+    if v[name] == nil and chance(6) then
+      text = text:sub(1, -2) .. (#text > 2 and "," or "") .. quote(name) .. ":null}"
+    end
+  end
+  return text
 end
 
 -- ---- functions ----
@@ -96,6 +113,37 @@ local tests = {
   function() return "has(sub.chain, \"gw\")" end,
   function() return "type(res.tags) == \"table\"" end,
   function() return "sub.issuer ~= res.owner" end,
+  function() return "sub.level ~= nil and sub.level >= " .. random(0, 4) end,
+  function() return "math.type(sub.level) == \"integer\"" end,
+  function() return "same(sub.level, res.amount)" end,
+  function() return "sub.level == " .. pick { "2", "2.0", "2.5", "\"2\"" } end,
+  function() return "between(res.amount, " .. random(0, 20) .. ", " .. random(20, 60) .. ")" end,
+  function() return "between(sub.id, \"b\", \"c\")" end,
+  function() return "has(staff.vips, sub.id)" end,
+  function() return "overlaps(staff.vips, res.tags)" end,
+  function() return "staff.rank[sub.id] ~= nil and staff.rank[sub.id] > 2" end,
+  function() return "staff.rank[sub.id] > 2" end,
+  function() return "#staff.none == 0 and staff.gone == nil and staff.vips[2] == sub.id" end,
+  function() return "upper(sub.id) == " .. pick { "\"ANN\"", "\"BOB\"" } end,
+  function() return "lower(res.owner) == \"eve\"" end,
+  function() return "sub.id:upper():sub(1, 1) == \"B\"" end,
+  function() return "type(res.amount) == \"number\" and string.format(\"%s/%d\", sub.id, res.amount) == \"ann/7\"" end,
+  function() return "tostring(res.amount) == " .. pick { "\"7\"", "\"12\"", "\"nil\"" } end,
+  function() return "tonumber(split(res.id, \"/\")[2]) == 2" end,
+  function() return "type(res.amount) == \"number\" and math.max(res.amount, 5) == 5" end,
+  function() return "res.amount // 10 == " .. random(0, 6) end,
+  function() return "select(\"#\", table.unpack(split(res.id, \"/\"))) == 2" end,
+  function() return "clock(ctx.now).day == 14 and clock(ctx.now, \"-05:30\").sec == 20" end,
+  function() return "math.type(ctx.now) == \"integer\"" end,
+  function() return "ctx.tags ~= nil and ctx.tags[1] == sub.id" end,
+  function() return "ctx.level == 2" end,
+  function() return "res.any ~= nil and res.any.x == 1" end,
+  function() return "type(res.any) == " .. pick { "\"table\"", "\"nil\"", "\"string\"" } end,
+  function() return "sub.extra.deep[2] == \"y\"" end,
+  function() return "res.owner == \"\"" end,
+  function() return "same(res.owner, sub.name)" end,
+  function() return "plain(sub.id, res.owner)" end,
+  function() return "mod.vip(sub)" end,
 }
 local results = { "true", "false", "1", "nil", "\"true\"", "res", "{}" }
 local bodies = {
@@ -116,6 +164,23 @@ local bodies = {
       .. " return s == \"acme50globex5\""
   end,
   function()
+    return "local t = {}\n for i, x in ipairs(staff.vips) do table.insert(t, i, x) end\n"
+      .. " t[#t + 1] = sub.id\n table.sort(t, function(a, b) return a > b end)\n"
+      .. " return table.concat(t, \"+\") == \"bob+bob+ann\" and table.remove(t) == \"ann\""
+  end,
+  function()
+    return "for _, v in sorted(res.tags) do if v == sub.id then return true end end\n"
+      .. " return false"
+  end,
+  function()
+    return "assert(res.amount, \"none\")\n local p = table.pack(res.amount, nil)\n"
+      .. " return p.n == 2 and p[1] > 20"
+  end,
+  function()
+    return "local i = 0\n while i < 10 do i = i + 1 if i == res.amount then return true end end\n"
+      .. " repeat i = i - 1 until i <= 0\n return i ~= 0"
+  end,
+  function()
     return "local f = function() return sub.tenant end\n return f() == res.tenant"
   end,
   function()
@@ -129,9 +194,13 @@ local function schema_of(w)
   local out = {}
   if w.claims then
     out[#out + 1] = "claims {\n  id = { from = \"sub\" }, tenant = { from = \"tenant\" },\n"
-      .. "  roles = { from = " .. quote(w.role_path) .. ", type = \"set\" },\n"
+      .. "  roles = { from = " .. quote(w.role_path) .. ", " .. (w.role_kind and "type = \"set\"" or "") .. " },\n"
       .. "  groups = { type = \"set\" }, mfa = { type = \"boolean\""
-      .. (w.need_mfa and ", required = true" or "") .. " },\n}\n"
+      .. (w.need_mfa and ", required = true" or "") .. " }, name = {},\n"
+      .. "  level = { type = " .. quote(w.level) .. " }, extra = { type = \"any\" },\n"
+      .. (w.own_client and "  client = { from = \"app.id\" },\n" or "")
+      .. (w.own_issuer and "  issuer = { from = \"idp\" },\n" or "")
+      .. (w.own_scopes and "  scopes = { from = \"perm\" },\n" or "") .. "}\n"
   end
   if w.closed then
     out[#out + 1] = "roles {\n"
@@ -150,7 +219,8 @@ local function schema_of(w)
     out[#out + 1] = "resource " .. quote(name) .. " {\n"
       .. (t.template and "  id = " .. quote(t.template) .. ",\n" or "")
       .. "  actions = " .. lua_list(t.actions):gsub("^\".*\"$", "{ %0 }") .. ",\n"
-      .. "  attrs = { owner = \"string?\", tags = \"set?\", flag = \"boolean?\", amount = "
+      .. "  attrs = { owner = " .. quote(t.owner) .. ", tags = \"set?\", flag = \"boolean?\", "
+      .. "any = \"any?\", level = \"number?\", name = \"string?\", amount = "
       .. quote(t.amount) .. (t.template and "" or ", tenant = \"string?\"") .. " },\n}\n"
   end
   return table.concat(out)
@@ -216,7 +286,7 @@ local function rule(w, id)
   if chance(6) then add("scopes", lua_list(some(scopes, 2))) end
   if chance(8) then add("clients", lua_list(some(clients))) end
   if chance(8) then add("issuers", lua_list(some(issuers))) end
-  if chance(5) then add("same", chance(2) and "\"tenant\"" or "{ \"tenant\" }") end
+  if chance(5) then add("same", chance(6) and not w.types and not w.claims and "\"tags\"" or pick(sames)) end
   if chance(2) then
     add(chance(3) and "unless" or "when",
         "function(sub, res, ctx)\n " .. pick(bodies)() .. "\n end")
@@ -224,6 +294,8 @@ local function rule(w, id)
   if effect ~= "deny" and chance(effect == "challenge" and 1 or 3) and not chance(6) then
     add("oblige", oblige())
   end
+  if chance(4) then add("reason", quote("why " .. id)) end
+  if chance(6) then add("advise", chance(2) and "{ hint = " .. quote(id) .. " }" or oblige()) end
   out[#out + 1] = "}\n"
   return table.concat(out)
 end
@@ -234,20 +306,27 @@ function G.world(seed)
   if not chance(3) then
     w.claims, w.closed = not chance(3), not chance(3)
     w.unknown = pick(roles)
-    w.need_mfa = chance(6)
+    w.need_mfa, w.level = chance(6), pick { "number", "integer" }
+    w.own_client, w.own_issuer, w.own_scopes = chance(6), chance(6), chance(6)
+    w.role_kind = chance(2)
     if w.claims and chance(3) then w.role_path = "realm.roles" end
     if not chance(3) then
       w.types = {}
       for _, name in ipairs(w.type_names) do
         w.types[name] = { template = chance(3) and nil or "{tenant}/{number}",
-                          actions = some(actions), amount = pick { "number?", "integer?", "number" } }
+                          actions = some(actions), amount = pick { "number?", "integer?", "number" },
+                          owner = chance(6) and "string" or "string?" }
       end
     end
   end
   local count = chance(8) and random(40, 90) or random(1, 14)
   local files = { ["lib/mod.lua"] = "local M = {}\n"
     .. "function M.small(x) return x.amount ~= nil and x.amount < 10 end\n"
-    .. "function M.owner(s, r) return same(s.id, r.owner) end\nreturn M\n" }
+    .. "function M.owner(s, r) return same(s.id, r.owner) end\n"
+    .. "local more = require \"lib.more\"\nfunction M.vip(s) return has(more.vips, s.id) end\n"
+    .. "return M\n",
+    ["lib/more.lua"] = "local staff = data \"staff\"\nreturn { vips = staff.vips }\n",
+    ["lib/plain.lua"] = "return function(a, b) return a ~= nil and a == b end\n" }
   local parts = { {}, {} }
   for i = 1, count do
     local part = parts[random(2)]
@@ -256,12 +335,14 @@ function G.world(seed)
   end
   for i, name in ipairs { "policies/one.lua", "policies/two.lua" } do
     files[name] = "local mod = require \"lib.mod\"\nlocal lim = data \"limits\"\n"
+      .. "local plain = require \"lib.plain\"\nlocal staff = data \"staff\"\n"
       .. table.concat(parts[i])
   end
   local schema = schema_of(w)
   if schema ~= "" then files["schema.lua"] = schema end
-  w.files, w.limits = files, limits
-  w.data = { limits = { acme = { max = 50, zone = "+01:00" }, globex = { max = 5, zone = "-05:30" } } }
+  w.files, w.json = files, { ["data/limits.json"] = limits, ["data/staff.json"] = staff }
+  w.data = { limits = { acme = { max = 50, zone = "+01:00" }, globex = { max = 5, zone = "-05:30" } },
+             staff = { vips = { "ann", "bob" }, none = {}, rank = { ann = 3, bob = 1.5 } } }
   return w
 end
 
@@ -272,7 +353,6 @@ local function claims_of(w)
   if not chance(4) then c.tenant = pick(tenants) end
   if chance(20) then c.tenant = 7 end
   local list = some(roles, 3)
-  list.list = true
   if chance(6) then list = list[1] end
   if w.role_path == "roles" then c.roles = list else c.realm = { roles = list } end
   if chance(8) then c.roles, c.realm = nil, nil end
@@ -284,6 +364,17 @@ local function claims_of(w)
   if chance(6) then c.client_id = pick(clients) end
   if chance(2) then c.iss = pick(issuers) end
   if chance(6) then c.act = { sub = "gw", act = chance(2) and { sub = "bot" } or nil } end
+  if chance(3) then c.level = pick { 1, 2, 2.0, 2.5, 3 } end
+  if chance(3) then c.name = pick { "ann", "bob", "" } end
+  if chance(4) then c.extra = pick { 1, "x", {}, { deep = { "x", "y" } } } end
+  if chance(4) then c.app = { id = pick(clients) } end
+  if chance(4) then c.idp = pick(issuers) end
+  if chance(4) then c.perm = chance(2) and some(scopes) or pick(scopes) end
+  if chance(30) then c[pick { "tenant", "name", "groups" }] = pick { "", {} } end
+  if chance(40) then -- of a type that nobody may give it
+    c[pick { "sub", "iss", "azp", "roles", "scope", "act", "level", "groups", "perm" }]
+      = pick { 5, true, { odd = 1 }, { 7 } }
+  end
   if chance(10) then c.id, c.client, c.issuer = "fake", "web", "https://idp.acme" end
   return c
 end
@@ -306,15 +397,26 @@ end
 function G.request(w)
   local q = { resource = name_of(w), action = chance(30) and "nothing" or pick(actions),
               attrs = {}, context = {}, able = {}, now = 1700000000 + random(-5, 5) * 3600 }
+  local known = w.types and w.types[q.resource:match("^[^:]*")]
+  if known and not chance(12) then q.action = pick(known.actions) end
   if not chance(3) then q.attrs.owner = pick(people) end
   if not chance(3) then q.attrs.amount = chance(3) and random(0, 60) + 0.5 or random(0, 60) end
   if chance(2) then q.attrs.tags = some(people) end
+  if chance(20) then q.attrs.tags = {} end
+  if chance(40) then q.attrs.tags = pick { { 1, "ann", true }, { { "ann" } }, "ann" } end
+  if chance(20) then q.attrs.owner = "" end
+  if chance(4) then q.attrs.name = pick { "ann", "bob", "" } end
+  if chance(4) then q.attrs.level = pick { 1, 2, 2.0, 2.5, 3 } end
+  if chance(4) then q.attrs.any = pick { { x = 1 }, { "x" }, "x", 1, true } end
+  if chance(10) then q.now = q.now + 0.5 end
   if chance(2) then q.attrs.flag = chance(2) end
   if chance(4) then q.attrs.tenant = pick(tenants) end
   if chance(60) then q.attrs.type = "doc" end
   if chance(30) then q.attrs.amount = "12" end
   if chance(3) then q.context.ip = pick { "10.1.2.3", "11.1.2.3", "text" } end
   if chance(60) then q.context.now = 1 end
+  if chance(6) then q.context.tags = some(people) end
+  if chance(6) then q.context.level = pick { 2, 2.0, 3 } end
   if chance(2) then q.able = some(duties) end
   local claims = claims_of(w)
   return claims, q
@@ -323,10 +425,11 @@ end
 -- For the comparison in C: one request and what the reference says, as texts.
 function G.ask(w, p, reference)
   local claims, q = G.request(w)
-  local outcome, code, rule, duties_due = reference.decide(p, claims, q)
-  return json(claims), q.action, q.resource, next(q.attrs) and json(q.attrs) or "{}",
-         next(q.context) and json(q.context) or "{}", table.concat(q.able, " "), q.now,
-         outcome, code, rule, duties_due
+  local outcome, code, rule, due, reason, advice = reference.decide(p, claims, q)
+  return with_nulls(claims, { "tenant", "groups", "azp", "scope", "act", "roles", "level" }),
+         q.action, q.resource, with_nulls(q.attrs, { "owner", "amount", "flag" }),
+         with_nulls(q.context, { "ip" }), table.concat(q.able, " "), q.now, outcome, code, rule,
+         due, reason, advice
 end
 
 return G

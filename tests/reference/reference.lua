@@ -6,6 +6,11 @@
 
 local R = {}
 
+-- Texts are no numbers in the language.
+for _, name in ipairs { "add", "sub", "mul", "div", "mod", "pow", "unm", "idiv" } do
+  getmetatable("")["__" .. name] = nil
+end
+
 -- ---- values ----
 
 local function is_list(v) return type(v) == "table" end
@@ -41,6 +46,7 @@ end
 
 local function sorted(t)
   if t == nil then return function() end end
+  if not is_list(t) then error("sorted: needs a list or a table") end
   if #t > 0 then
     local i = 0
     return function() i = i + 1 if t[i] ~= nil then return i, t[i] end end
@@ -68,8 +74,8 @@ local function clock(now, offset)
   local sign, h, m = string.match(offset or "+00:00", "^([+-])(%d%d):(%d%d)$")
   local shift = (tonumber(h) * 60 + tonumber(m)) * 60
   local t = os.date("!*t", math.floor(now) + (sign == "-" and -shift or shift))
-  return { hour = t.hour, min = t.min, hhmm = string.format("%02d:%02d", t.hour, t.min),
-           wday = (t.wday + 5) % 7 + 1 }
+  return { year = t.year, month = t.month, day = t.day, hour = t.hour, min = t.min, sec = t.sec,
+           hhmm = string.format("%02d:%02d", t.hour, t.min), wday = (t.wday + 5) % 7 + 1 }
 end
 
 local function ipv4(s)
@@ -124,11 +130,17 @@ function R.load(files, data)
   end
   env.same, env.has, env.overlaps, env.sorted, env.between = same, has, overlaps, sorted, between
   env.split, env.clock, env.cidr = split_plain, clock, cidr
-  env.ipairs = function(t) return ipairs(t == nil and {} or t) end
+  env.ipairs = function(t)
+    if t ~= nil and not is_list(t) then error("ipairs: needs a list") end
+    return ipairs(t or {})
+  end
   env.starts_with = function(s, x) return s ~= nil and string.sub(s, 1, #x) == x end
   env.ends_with = function(s, x) return s ~= nil and #s >= #x and string.sub(s, #s - #x + 1) == x end
   env.contains = function(s, x) return s ~= nil and string.find(s, x, 1, true) ~= nil end
+  env.lower = function(s) return s and string.lower(s) end
+  env.upper = function(s) return s and string.upper(s) end
   env.error, env.type, env.tostring, env.select = error, type, tostring, select
+  env.assert, env.tonumber = assert, tonumber
   env.string, env.table, env.math = string, table, math
   for _, path in ipairs(sorted_keys(files)) do
     if path == "schema.lua" or string.sub(path, 1, 9) == "policies/" then
@@ -161,9 +173,44 @@ local function words(s)
   return out
 end
 
+-- A list of scalars, or nil.
+local function scalars(v, only)
+  for _, x in ipairs(v) do
+    if is_list(x) or (only and type(x) ~= only) then return nil end
+  end
+  if v[1] ~= nil or next(v) == nil then return v end -- an object is no list
+end
+
+-- A claim as its type wants it, or nil.
+local function of_kind(v, kind, name)
+  if kind == "any" then return v end
+  if kind == "integer" then return math.type(v) and v == math.floor(v) and v or nil end
+  if kind == "scopes" and type(v) == "string" then return words(v) end
+  if kind == "set" or kind == "scopes" then
+    if type(v) == "string" then return { v } end
+    return is_list(v) and scalars(v, (kind == "scopes" or name == "roles") and "string") or nil
+  end
+  if type(v) == kind then return v end
+end
+
+local usual_kinds = { roles = "set", scopes = "scopes", chain = "set" }
+
+local function at(claims, path)
+  local v = claims
+  for part in string.gmatch(path, "[^.]+") do
+    if is_list(v) then v = v[part] else v = nil end
+  end
+  return v
+end
+
+-- Where the usual names come from: from which claim, of which kind.
+local usual = { id = { "sub", "string" }, issuer = { "iss", "string" },
+                token_roles = { "roles", "set" } }
+
 -- nil: a bad token.
 function R.subject(p, claims)
   local sub = {}
+  local declared = p.claims or {}
   if claims.azp ~= nil and claims.client_id ~= nil and claims.azp ~= claims.client_id then
     return nil
   end
@@ -174,38 +221,34 @@ function R.subject(p, claims)
       sub[name] = nil
     end
   end
-  sub.id, sub.issuer = claims.sub, claims.iss
-  sub.client = claims.azp or claims.client_id
-  local scope = claims.scope or claims.scp
-  if scope ~= nil then sub.scopes = is_list(scope) and scope or words(scope) end
+  usual.client = { claims.azp ~= nil and "azp" or "client_id", "string" }
+  usual.scopes = { claims.scope ~= nil and "scope" or "scp", "scopes" }
+  for name, source in pairs(usual) do
+    local v = claims[source[1]]
+    if v ~= nil and not declared[name == "token_roles" and "roles" or name] then
+      sub[name] = of_kind(v, source[2], name == "token_roles" and "roles" or name)
+      if sub[name] == nil then return nil end
+    end
+  end
   local actor = claims.act
   while actor ~= nil do
+    if not is_list(actor) or type(actor.sub) ~= "string" then return nil end
     sub.actor = sub.actor or actor.sub
     sub.chain = sub.chain or {}
     sub.chain[#sub.chain + 1] = actor.sub
     actor = actor.act
   end
-  local raw = claims.roles
-  for name, c in pairs(p.claims or {}) do
-    local from, v = c.from or name, claims
-    for part in string.gmatch(from, "[^.]+") do
-      if is_list(v) then v = v[part] else v = nil end
-    end
-    local kind = c.type or "string"
+  for name, c in pairs(declared) do
+    local v = at(claims, c.from or name)
     if v == nil then
       if c.required then return nil end
-    elseif kind == "set" then
-      if type(v) ~= "string" and not is_list(v) then return nil end
-      v = as_list(v)
-    elseif type(v) ~= kind then
-      return nil
+    else
+      v = of_kind(v, c.type or usual_kinds[name] or "string", name)
+      if v == nil then return nil end
     end
-    if name == "roles" then raw = v else sub[name] = v end
+    sub[name == "roles" and "token_roles" or name] = v
   end
-  if raw ~= nil then
-    sub.token_roles = as_list(raw)
-    sub.roles = closed_roles(p, as_list(raw))
-  end
+  sub.roles = sub.token_roles and closed_roles(p, sub.token_roles)
   return sub
 end
 
@@ -250,7 +293,7 @@ end
 local function fits(v, shape)
   local kind = string.gsub(shape, "%?$", "")
   if kind == "any" then return true end
-  if kind == "set" then return is_list(v) end
+  if kind == "set" then return is_list(v) and scalars(v) ~= nil end
   if kind == "integer" then return math.type(v) ~= nil and v == math.floor(v) end
   return type(v) == kind
 end
@@ -363,12 +406,18 @@ local function can_fulfil(rule, able)
   return true
 end
 
--- Step-ups of the first rule that has any obligation, with the smallest age that any rule asks for.
+local function steps_up(list)
+  return any(list, function(o) return o.type == "step-up" end)
+end
+
+-- The obligations of the first rule that asks for a step-up, else of the first that has any; with
+-- the smallest age that any rule asks for.
 local function asked(challenges)
   local list, age = {}, nil
   for _, rule in ipairs(challenges) do
-    if #list == 0 then list = obligations(rule) end
-    for _, o in ipairs(obligations(rule)) do
+    local own = obligations(rule)
+    if #list == 0 or (steps_up(own) and not steps_up(list)) then list = own end
+    for _, o in ipairs(own) do
       if o.type == "step-up" and o.max_age and (age == nil or o.max_age < age) then
         age = o.max_age
       end
@@ -384,14 +433,14 @@ local function asked(challenges)
 end
 
 -- outcome, code, rule, obligations
-function R.decide(p, claims, q)
+local function decide(p, claims, q)
   local sub = R.subject(p, claims)
-  if sub == nil then return "deny", "bad_token", "", "" end
+  if sub == nil then return "deny", "bad_token", nil, "" end
   local res, code, r = resource(p, q)
-  if res == nil then return "deny", code, "", "" end
+  if res == nil then return "deny", code, nil, "" end
   local ctx = { now = q.now, action = q.action }
   for name, v in pairs(q.context) do
-    if ctx[name] ~= nil then return "deny", "bad_request", "", "" end
+    if ctx[name] ~= nil then return "deny", "bad_request", nil, "" end
     ctx[name] = v
   end
   local found = { deny = {}, allow = {}, challenge = {} }
@@ -404,24 +453,35 @@ function R.decide(p, claims, q)
     if how == "fault" then failed[rule.id] = true end
   end
   local deny, allow = found.deny[1], found.allow[1]
-  if deny then return "deny", failed[deny.id] and "fault" or "denied", deny.id, "" end
-  if allow == nil then return "deny", "not_granted", "", "" end
+  if deny then return "deny", failed[deny.id] and "fault" or "denied", deny, "" end
+  if allow == nil then return "deny", "not_granted", nil, "" end
   for _, rule in ipairs(p.rules) do
-    if rule.effect == "challenge" and failed[rule.id] then return "deny", "fault", rule.id, "" end
+    if rule.effect == "challenge" and failed[rule.id] then return "deny", "fault", rule, "" end
   end
   if found.challenge[1] then
-    return "challenge", "challenge", found.challenge[1].id, text_of(asked(found.challenge))
+    return "challenge", "challenge", found.challenge[1], text_of(asked(found.challenge))
   end
   for _, rule in ipairs(found.allow) do
-    if #obligations(rule) == 0 then return "allow", "allowed", allow.id, "" end
+    if #obligations(rule) == 0 then return "allow", "allowed", allow, "" end
   end
   for _, rule in ipairs(found.allow) do
     if can_fulfil(rule, q.able) then
-      return "allow", "allowed", allow.id, text_of(obligations(rule))
+      return "allow", "allowed", allow, text_of(obligations(rule)), rule
     end
   end
   -- what the caller would have had to do is told with the denial
-  return "deny", "obligation", allow.id, text_of(obligations(allow))
+  return "deny", "obligation", allow, text_of(obligations(allow))
+end
+
+-- outcome, code, rule, obligations, reason, advice: all texts, "" where there is none. Advice goes
+-- with the obligations that are due.
+function R.decide(p, claims, q)
+  local outcome, code, rule, due, due_by = decide(p, claims, q)
+  local advises = due_by or rule
+  local advice = advises and advises.advise
+  if advice and #advice == 0 then advice = { advice } end
+  return outcome, code, rule and rule.id or "", due, rule and rule.reason or "",
+         advice and json(advice) or ""
 end
 
 return R
