@@ -4,7 +4,12 @@
 . "$(dirname "$0")/kit.sh"
 mkdir -p "$work/guide/policies" "$work/guide/tests" "$work/guide/lib" "$work/guide/data"
 awk -v dir="$work/guide/" '
-    /^```(lua|json) / { file = dir $2; blocks++; next }
+    /^```(lua|json) / {
+        file = dir $2; blocks++
+        if (last != "**my-policy/" $2 "**") { print "FAIL " $2 " is not named above line " NR; bad = 1 }
+        next
+    }
+    NF                { last = $0 }
     /^```(lua|json)$/ { print "FAIL a block without a file name in line " NR; bad = 1 }
     /^```/            { file = ""; next }
     file != ""        { print >> file }
