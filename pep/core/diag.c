@@ -203,6 +203,10 @@ static const struct pep_diag_text texts[] = {
      "same. Delete it, or read it."},
     {"W307", "a module that nobody requires",
      "No rule or module has require \"lib.name\" for this file. Delete it, or use it."},
+    {"W308", "a rule for an issuer that nobody trusts",
+     "`issuers` in a rule is compared byte for byte with the `iss` claim of a token, and only "
+     "tokens "
+     "of the issuers in issuers.json are accepted. A rule for another one never applies."},
     {"W310", "two absent values are equal",
      "In Lua `nil == nil` is true: `sub.tenant == res.tenant` holds for a caller without a tenant "
      "and a resource without one. Write same(sub.tenant, res.tenant), which is false when either "

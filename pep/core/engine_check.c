@@ -130,8 +130,27 @@ static void check_actions(const struct check *c)
 
 /* ---- whose tokens count ---- */
 
+/* A rule for an issuer whose tokens nobody accepts never applies. */
+static void check_issuers(const struct check *c, const struct pep_rule *r)
+{
+    const struct pep_issuers *known = c->policy->issuers;
+    const char *near[PEP_ISSUERS_MAX];
+    size_t n = pep_issuers_count(known);
+    for (size_t i = 0; i < n; i++)
+        near[i] = pep_issuers_at(known, i)->name;
+    for (size_t i = 0; n > 0 && i < r->issuer_texts.count; i++) {
+        const char *name = r->issuer_texts.items[i];
+        if (pep_issuers_find(known, pep_span_string(name)) == NULL)
+            pep_diag_add(c->diags, "W308", r->file, r->line,
+                         PEP_NEAR(pep_did_you_mean(name, near, n)),
+                         "rule `%s`: issuers.json has no issuer `%s`", r->id, name);
+    }
+}
+
 static void check_callers(const struct check *c)
 {
+    for (size_t i = 0; i < c->policy->rule_count; i++)
+        check_issuers(c, &c->policy->rules[i]);
     if (pep_issuers_count(c->policy->issuers) == 0)
         pep_diag_add(c->diags, "N405", "issuers.json", 0,
                      "name your identity provider, its audiences and its keys in issuers.json",

@@ -78,10 +78,18 @@ static void needs(struct pep_explanation *x, const char *what, const struct pep_
     put_value(x, has);
 }
 
-/* Roles as the token says them: the closure would be long and is in the schema. */
-static const struct pep_value *roles_of(const struct pep_eval *e)
+/* Roles as the token says them: the closure would be long and is in the schema. Those that are not
+ * there count for nothing, which is worth knowing. */
+static void explain_roles(const struct pep_eval *e, const struct pep_rule *rule,
+                          struct pep_explanation *x)
 {
-    return pep_subject_get(e->subject, PEP_NAME_TOKEN_ROLES);
+    char count[64];
+    uint32_t dropped = pep_subject_dropped_roles(e->subject);
+    needs(x, "roles", &rule->role_texts, pep_subject_get(e->subject, PEP_NAME_TOKEN_ROLES));
+    if (dropped == 0)
+        return;
+    snprintf(count, sizeof(count), " (%u of these not in schema.lua)", (unsigned)dropped);
+    put(x, count);
 }
 
 static void explain_same(const struct pep_eval *e, const struct pep_rule *rule,
@@ -141,7 +149,7 @@ void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
         put_texts(ret, &rule->resource_texts);
         break;
     case PEP_HEAD_ROLES:
-        needs(ret, "roles", &rule->role_texts, roles_of(e));
+        explain_roles(e, rule, ret);
         break;
     case PEP_HEAD_SCOPES:
         needs(ret, "scopes", &rule->scope_texts, pep_subject_get(e->subject, PEP_NAME_SCOPES));
@@ -161,4 +169,5 @@ void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
         else
             put(ret, "head matches");
     }
+    pep_text_mend(ret->why); /* a token's words, perhaps cut: a terminal and JSON must take them */
 }

@@ -211,6 +211,49 @@ static void texts_of_strangers_are_mended(void **state)
     pep_policy_free(p);
 }
 
+struct lines {
+    unsigned count;
+    char why[512];
+};
+
+static void keep_line(void *context, const struct pep_explanation *line)
+{
+    struct lines *lines = context;
+    lines->count++;
+    snprintf(lines->why, sizeof(lines->why), "%s", line->why);
+}
+
+/* A token's words in an explanation: cut, coloured, and some of them nobody's. */
+static void explanations_are_fit_to_show(void **state)
+{
+    (void)state;
+    struct kit_file files[] = {{"schema.lua", "roles { v = {}, m = { 'v' } }\n" TYPE},
+                               {"policies/p.lua", RULE("roles = 'm'")}};
+    char claims[1024] = "{\"roles\":[\"v\",\"\\u001b[31m";
+    for (int shift = 0; shift < 2; shift++) {
+        struct pep_policy *p = kit_policy(files, 2);
+        struct pep_subject *subject = NULL;
+        struct lines lines = {0, ""};
+        struct pep_verdict v;
+        for (int i = 0; shift == 1 && i < 300; i++)
+            strcat(claims, "\xc3\xa9");
+        char text[1100];
+        snprintf(text, sizeof(text), "%s\"]}", claims);
+        json_t *json = kit_json(text);
+        assert_int_equal(pep_subject_from_claims(p, json, &subject, NULL), PEP_OK);
+        struct pep_request q = {.subject = subject, .action = "read", .resource = "doc:1"};
+        pep_policy_explain(p, &q, &v, keep_line, &lines);
+        assert_int_equal(lines.count, 1);
+        assert_true(pep_utf8_valid(pep_span_string(lines.why)));
+        assert_non_null(strstr(lines.why, "roles: needs m, has v, ?[31m"));
+        if (shift == 0)
+            assert_non_null(strstr(lines.why, "(1 of these not in schema.lua)"));
+        json_decref(json);
+        pep_subject_free(subject);
+        pep_policy_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +263,7 @@ int main(void)
         cmocka_unit_test(sets_hold_no_lists),
         cmocka_unit_test(usual_claims_have_their_types),
         cmocka_unit_test(texts_of_strangers_are_mended),
+        cmocka_unit_test(explanations_are_fit_to_show),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
