@@ -30,7 +30,10 @@ struct run {
     const struct test_settings *set;
     struct policy_source source;
     json_t *failures; /* with -o json */
+    unsigned refused; /* passed only because no rule was asked */
 };
+
+#define REFUSED_SHOWN 5
 
 /* ---- failures ---- */
 
@@ -94,11 +97,29 @@ static void failure_text(const struct pep_case_result *f)
                     v->faults[i].message);
 }
 
+/* A misspelt action is denied, too: a test that expects a deny would pass for the wrong reason. */
+static void warn_refused(struct run *r, const struct pep_case_result *result)
+{
+    const struct pep_case *c = result->test;
+    const struct pep_verdict *v = result->verdict;
+    bool asked = v->code != PEP_CODE_UNKNOWN && v->code != PEP_CODE_BAD_REQUEST &&
+                 v->code != PEP_CODE_BAD_TOKEN;
+    if (asked || c->by != NULL || r->refused++ >= REFUSED_SHOWN)
+        return;
+    output_warning(&r->s->out,
+                   "`%s` passes without asking a rule, by %s: %s\n%s:%d\nif this is what you test, "
+                   "write `test` with by = \"%s\"",
+                   c->name, pep_code_name(v->code), v->detail, c->file, c->line,
+                   pep_code_name(v->code));
+}
+
 static void each(void *context, const struct pep_case_result *result)
 {
     struct run *r = context;
-    if (result->passed)
+    if (result->passed) {
+        warn_refused(r, result);
         return;
+    }
     if (r->failures != NULL)
         failure_json(r, result);
     else

@@ -37,6 +37,19 @@ has "invariants" out "nobody reads, broken by: reading invoices"
 has "invariants" out "must return true or false"
 run 0 "invariants count" test "$(tail -n 1 "$work/out")" = "10 passed, 2 failed"
 
+# A deny for the wrong reason.
+cat >"$repo/tests/more_test.lua" <<'LUA'
+local ann = token { sub = "ann", tenant = "acme" }
+matrix "misspelt" { resource = "invoice:acme/1", { "as", "raed" }, { ann, "deny" } }
+test "meant" { as = ann, action = "raed", resource = "invoice:acme/1", expect = "deny", by = "unknown" }
+test "too short" { as = ann, action = "read", resource = "invoice:acme", expect = "deny" }
+LUA
+run 0 "refused" "$policyctl" test "$repo"
+has "refused" err "\`misspelt\` passes without asking a rule, by unknown: the policy declares no action \`raed\`"
+has "refused" err "\`too short\` passes without asking a rule, by bad_request"
+has "refused" err "by = \"bad_request\""
+lacks "refused" err "\`meant\`"
+
 # Coverage as a gate.
 cat >"$repo/tests/more_test.lua" <<'LUA'
 LUA
