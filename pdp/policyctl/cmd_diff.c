@@ -43,9 +43,11 @@ static void print_change(const json_t *c, int width)
     json_t *detail;
     const char *change = json_string_value(json_object_get(c, "change"));
     const char *effect = json_string_value(json_object_get(c, "effect"));
-    output_line("%c %-9s  %-*s  %s", mark_of(change),
+    const char *access = json_string_value(json_object_get(c, "access"));
+    output_line("%c %-9s  %-*s  %s%s%s", mark_of(change),
                 effect != NULL ? effect : json_string_value(json_object_get(c, "what")), width,
-                json_string_value(json_object_get(c, "name")), change);
+                json_string_value(json_object_get(c, "name")), change,
+                access == NULL ? "" : ": lets through ", access == NULL ? "" : access);
     json_array_foreach(json_object_get(c, "details"), i, detail)
         output_line("               %s", json_string_value(detail));
 }

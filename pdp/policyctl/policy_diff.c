@@ -2,30 +2,35 @@
 #include "policy_diff.h"
 
 #include "pep/core/engine_check.h"
-#include "pep/core/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DIFF_TEXT_MAX   (4 * PEP_SOURCE_MAX)
-#define DIFF_DATA_LINES 20 /* shown for one data file */
-#define DIFF_VALUE_MAX  80
+#define DIFF_CODE_LINES 12 /* shown of one condition */
 
 /* What a change of one part of a head does to the requests that a rule applies to. */
 enum reach { SAME, WIDER, NARROWER, OTHER };
 
-struct pair {
-    const struct policy_source *from, *to;
-    json_t *changes;
-};
+/* What the change means for who gets through: a deny or challenge that applies to more requests
+ * lets fewer pass. */
+static const char *access_of(const char *change, const char *effect)
+{
+    bool more = strcmp(change, "widened") == 0 || strcmp(change, "added") == 0;
+    bool less = strcmp(change, "narrowed") == 0 || strcmp(change, "removed") == 0;
+    if (effect == NULL || (!more && !less))
+        return NULL;
+    return more == (strcmp(effect, "allow") == 0) ? "more" : "less";
+}
 
-static void add_change(struct pair *p, const char *change, const char *what, const char *name,
-                       const char *effect, json_t *details)
+void policy_diff_add(struct policy_diff_pair *p, const char *change, const char *what,
+                     const char *name, const char *effect, json_t *details)
 {
     json_array_append_new(p->changes,
-                          json_pack("{s:s, s:s, s:s, s:s?, s:o}", "change", change, "what", what,
-                                    "name", name, "effect", effect, "details", details));
+                          json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:o}", "change", change, "what",
+                                    what, "name", name, "effect", effect, "access",
+                                    access_of(change, effect), "details", details));
 }
 
 /* ---- heads ---- */
@@ -39,11 +44,38 @@ static bool has_text(const struct pep_strings *s, const char *text)
     return false;
 }
 
+/* Every name that `item` matches, `pattern` matches: both "type:seg/seg", where * is one segment.
+ */
+static bool pattern_covers(const char *pattern, const char *item)
+{
+    for (;;) {
+        size_t n = strcspn(pattern, ":/"), m = strcspn(item, ":/");
+        bool star = n == 1 && pattern[0] == '*';
+        if (!star && (n != m || strncmp(pattern, item, n) != 0))
+            return false;
+        pattern += n;
+        item += m;
+        if (*pattern != *item)
+            return false;
+        if (*pattern == '\0')
+            return true;
+        pattern++;
+        item++;
+    }
+}
+
 static bool resource_within(const char *item, const struct pep_strings *set)
 {
-    char type[PEP_RESOURCE_MAX + 1];
+    char type[PEP_RESOURCE_MAX + 1], all[PEP_RESOURCE_MAX + 3];
     snprintf(type, sizeof(type), "%.*s", (int)strcspn(item, ":"), item);
-    return has_text(set, item) || has_text(set, type) || has_text(set, "*");
+    snprintf(all, sizeof(all), "%s:*", type);
+    if (has_text(set, type) || has_text(set, all) || has_text(set, "*"))
+        return true;
+    for (size_t i = 0; i < set->count; i++) {
+        if (strchr(item, ':') != NULL && pattern_covers(set->items[i], item))
+            return true;
+    }
+    return has_text(set, item);
 }
 
 enum part { PART_ACTION, PART_RESOURCE, PART_ROLE, PART_NAME, PART_COUNT };
@@ -88,8 +120,8 @@ static enum reach reach_of(bool old_in_new, bool new_in_old)
     return new_in_old ? NARROWER : OTHER;
 }
 
-static enum reach compare_any(const struct pair *p, enum part part, const struct pep_strings *a,
-                              const struct pep_strings *b)
+static enum reach compare_any(const struct policy_diff_pair *p, enum part part,
+                              const struct pep_strings *a, const struct pep_strings *b)
 {
     return reach_of(any_within(p->to, part, a, b), any_within(p->from, part, b, a));
 }
@@ -142,7 +174,7 @@ static enum reach combine(enum reach a, enum reach b)
     return a == b ? a : OTHER;
 }
 
-static enum reach compare_heads(const struct pair *p, const struct pep_rule_info *a,
+static enum reach compare_heads(const struct policy_diff_pair *p, const struct pep_rule_info *a,
                                 const struct pep_rule_info *b, json_t *details)
 {
     const struct {
@@ -170,36 +202,69 @@ static enum reach compare_heads(const struct pair *p, const struct pep_rule_info
 
 /* ---- the rest of a rule ---- */
 
-static struct pep_span content_of(const struct policy_source *p, const char *path)
+struct pep_span policy_diff_content(const struct policy_source *p, const char *path)
 {
     const struct pep_file *f = pep_files_find(p->files, path);
     return f == NULL ? pep_span_of(NULL, 0) : f->content;
 }
 
-static bool same_condition(const struct pair *p, const struct pep_rule_info *a,
-                           const struct pep_rule_info *b)
+struct condition {
+    struct pep_buffer tokens;
+    int line, last_line;
+};
+
+static void read_condition(const struct policy_source *p, const struct pep_rule_info *r,
+                           struct condition *ret)
 {
-    struct pep_buffer x = pep_buffer_of(DIFF_TEXT_MAX), y = pep_buffer_of(DIFF_TEXT_MAX);
-    policy_diff_condition(content_of(p->from, a->file), a->line, &x);
-    policy_diff_condition(content_of(p->to, b->file), b->line, &y);
-    bool same = !x.failed && !y.failed && pep_span_equal(pep_buffer_span(&x), pep_buffer_span(&y));
-    pep_buffer_free(&x);
-    pep_buffer_free(&y);
-    return same;
+    ret->tokens = pep_buffer_of(DIFF_TEXT_MAX);
+    ret->line = ret->last_line = r->line;
+    policy_diff_condition(policy_diff_content(p, r->file), r->line, &ret->tokens, &ret->line,
+                          &ret->last_line);
 }
 
-static enum reach compare_functions(const struct pair *p, const struct pep_rule_info *a,
+/* "- policies/a.lua:7  when = function(sub) ..." for each line of the condition. */
+static void add_lines(const struct policy_source *p, const struct pep_rule_info *r,
+                      const struct condition *c, char mark, json_t *details)
+{
+    int shown = 0;
+    for (int line = c->line; line <= c->last_line && shown < DIFF_CODE_LINES; line++, shown++) {
+        struct pep_span text = policy_diff_line(policy_diff_content(p, r->file), line);
+        json_array_append_new(details,
+                              json_sprintf("%c %s:%d  %.*s", mark, r->file, line, (int)text.size,
+                                           text.data == NULL ? "" : (const char *)text.data));
+    }
+    if (c->last_line - c->line >= DIFF_CODE_LINES)
+        json_array_append_new(
+            details, json_sprintf("%c %s:%d  ...", mark, r->file, c->line + DIFF_CODE_LINES));
+}
+
+static enum reach compare_functions(const struct policy_diff_pair *p, const struct pep_rule_info *a,
                                     const struct pep_rule_info *b, json_t *details)
 {
-    if (a->has_function != b->has_function) {
-        json_array_append_new(
-            details, json_string(b->has_function ? "condition: added" : "condition: removed"));
-        return b->has_function ? NARROWER : WIDER;
+    struct condition old, new;
+    enum reach reach = SAME;
+    read_condition(p->from, a, &old);
+    read_condition(p->to, b, &new);
+    bool same = !old.tokens.failed && !new.tokens.failed &&
+                a->negated == b->negated &&pep_span_equal(pep_buffer_span(&old.tokens),
+                                                          pep_buffer_span(&new.tokens));
+    if (a->has_function != b->has_function)
+        reach = b->has_function ? NARROWER : WIDER;
+    else if (a->has_function && !same)
+        reach = OTHER;
+    if (reach != SAME) {
+        json_array_append_new(details,
+                              json_string(reach == NARROWER ? "condition: added"
+                                          : reach == WIDER  ? "condition: removed"
+                                                            : "condition: changed (function)"));
+        if (a->has_function)
+            add_lines(p->from, a, &old, '-', details);
+        if (b->has_function)
+            add_lines(p->to, b, &new, '+', details);
     }
-    if (!a->has_function || (a->negated == b->negated && same_condition(p, a, b)))
-        return SAME;
-    json_array_append_new(details, json_string("condition: changed"));
-    return OTHER;
+    pep_buffer_free(&old.tokens);
+    pep_buffer_free(&new.tokens);
+    return reach;
 }
 
 static enum reach compare_text(const char *name, const char *a, const char *b, json_t *details)
@@ -218,7 +283,7 @@ static const char *effect_name(enum pep_effect effect)
     return effect == PEP_EFFECT_ALLOW ? "allow" : effect == PEP_EFFECT_DENY ? "deny" : "challenge";
 }
 
-static void compare_rules(struct pair *p, const struct pep_rule_info *a,
+static void compare_rules(struct policy_diff_pair *p, const struct pep_rule_info *a,
                           const struct pep_rule_info *b)
 {
     static const char *const words[] = {
@@ -235,10 +300,10 @@ static void compare_rules(struct pair *p, const struct pep_rule_info *a,
     if (r == SAME)
         json_decref(details);
     else
-        add_change(p, words[r], "rule", b->id, effect_name(b->effect), details);
+        policy_diff_add(p, words[r], "rule", b->id, effect_name(b->effect), details);
 }
 
-static bool find_rule(const struct policy_source *p, const char *id, struct pep_rule_info *ret)
+bool policy_diff_rule(const struct policy_source *p, const char *id, struct pep_rule_info *ret)
 {
     for (size_t i = 0; i < pep_policy_rule_count(p->policy); i++) {
         if (pep_policy_rule(p->policy, i, ret) && strcmp(ret->id, id) == 0)
@@ -247,151 +312,30 @@ static bool find_rule(const struct policy_source *p, const char *id, struct pep_
     return false;
 }
 
-static void compare_all_rules(struct pair *p)
+static void compare_all_rules(struct policy_diff_pair *p)
 {
     struct pep_rule_info a, b;
     for (size_t i = 0; i < pep_policy_rule_count(p->to->policy); i++) {
         if (!pep_policy_rule(p->to->policy, i, &b))
             continue;
-        if (find_rule(p->from, b.id, &a))
+        if (policy_diff_rule(p->from, b.id, &a))
             compare_rules(p, &a, &b);
         else
-            add_change(p, "added", "rule", b.id, effect_name(b.effect), json_array());
+            policy_diff_add(p, "added", "rule", b.id, effect_name(b.effect), json_array());
     }
     for (size_t i = 0; i < pep_policy_rule_count(p->from->policy); i++) {
-        if (pep_policy_rule(p->from->policy, i, &a) && !find_rule(p->to, a.id, &b))
-            add_change(p, "removed", "rule", a.id, effect_name(a.effect), json_array());
-    }
-}
-
-/* ---- files ---- */
-
-static void value_text(const json_t *v, char out[DIFF_VALUE_MAX])
-{
-    char *text = v == NULL ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
-    snprintf(out, DIFF_VALUE_MAX, "%s", text == NULL ? "none" : text);
-    free(text);
-}
-
-static void compare_values(const char *path, const json_t *a, const json_t *b, json_t *details)
-{
-    const char *key;
-    json_t *member;
-    char old[DIFF_VALUE_MAX], new[DIFF_VALUE_MAX], below[PEP_RESOURCE_MAX];
-    if (json_equal((json_t *)a, (json_t *)b) || json_array_size(details) >= DIFF_DATA_LINES)
-        return;
-    if (json_is_object(a) && json_is_object(b)) {
-        json_object_foreach((json_t *)a, key, member)
-        {
-            snprintf(below, sizeof(below), "%s%s%s", path, path[0] == '\0' ? "" : ".", key);
-            compare_values(below, member, json_object_get(b, key), details);
-        }
-        json_object_foreach((json_t *)b, key, member)
-        {
-            snprintf(below, sizeof(below), "%s%s%s", path, path[0] == '\0' ? "" : ".", key);
-            if (json_object_get(a, key) == NULL)
-                compare_values(below, NULL, member, details);
-        }
-        return;
-    }
-    value_text(a, old);
-    value_text(b, new);
-    json_array_append_new(
-        details, json_sprintf("%s%s%s -> %s", path, path[0] == '\0' ? "" : ": ", old, new));
-}
-
-static json_t *json_of(struct pep_span text)
-{
-    json_t *v = NULL;
-    return pep_json_parse(text, PEP_DATA_MAX, "", &v, NULL) == PEP_OK ? v : NULL;
-}
-
-static json_t *data_details(struct pep_span a, struct pep_span b)
-{
-    json_t *details = json_array(), *old = json_of(a), *new = json_of(b);
-    compare_values("", old, new, details);
-    json_decref(old);
-    json_decref(new);
-    return details;
-}
-
-static bool same_code(struct pep_span a, struct pep_span b)
-{
-    struct pep_buffer x = pep_buffer_of(DIFF_TEXT_MAX), y = pep_buffer_of(DIFF_TEXT_MAX);
-    policy_diff_tokens(a, &x);
-    policy_diff_tokens(b, &y);
-    bool same = !x.failed && !y.failed && pep_span_equal(pep_buffer_span(&x), pep_buffer_span(&y));
-    pep_buffer_free(&x);
-    pep_buffer_free(&y);
-    return same;
-}
-
-/* True if a rule of this file is among the changes: then the file's change is told already. */
-static bool rules_told(const struct pair *p, const char *path)
-{
-    size_t i;
-    json_t *c;
-    struct pep_rule_info info;
-    json_array_foreach(p->changes, i, c)
-    {
-        const char *name = json_string_value(json_object_get(c, "name"));
-        if (find_rule(p->to, name, &info) && strcmp(info.file, path) == 0)
-            return true;
-        if (find_rule(p->from, name, &info) && strcmp(info.file, path) == 0)
-            return true;
-    }
-    return false;
-}
-
-static const char *kind_of(const char *path)
-{
-    if (strncmp(path, "data/", 5) == 0)
-        return "data";
-    if (strncmp(path, "lib/", 4) == 0)
-        return "module";
-    if (strcmp(path, "schema.lua") == 0)
-        return "schema";
-    return strcmp(path, "issuers.json") == 0 ? "issuer" : "code";
-}
-
-static void compare_file(struct pair *p, const struct pep_file *a, const struct pep_file *b)
-{
-    const char *what = kind_of(b->path);
-    bool json = strcmp(what, "data") == 0 || strcmp(what, "issuer") == 0;
-    if (pep_span_equal(a->content, b->content))
-        return;
-    json_t *details = json ? data_details(a->content, b->content) : json_array();
-    bool same = json ? json_array_size(details) == 0 : same_code(a->content, b->content);
-    if (same || (strcmp(what, "code") == 0 && rules_told(p, b->path)))
-        json_decref(details);
-    else
-        add_change(p, "changed", what, b->path, NULL, details);
-}
-
-/* Files of rules are told by their rules. */
-static void compare_files(struct pair *p)
-{
-    for (size_t i = 0; i < pep_files_count(p->to->files); i++) {
-        const struct pep_file *b = pep_files_at(p->to->files, i);
-        const struct pep_file *a = pep_files_find(p->from->files, b->path);
-        if (a != NULL)
-            compare_file(p, a, b);
-        else if (strcmp(kind_of(b->path), "code") != 0)
-            add_change(p, "added", kind_of(b->path), b->path, NULL, json_array());
-    }
-    for (size_t i = 0; i < pep_files_count(p->from->files); i++) {
-        const struct pep_file *a = pep_files_at(p->from->files, i);
-        if (pep_files_find(p->to->files, a->path) == NULL && strcmp(kind_of(a->path), "code") != 0)
-            add_change(p, "removed", kind_of(a->path), a->path, NULL, json_array());
+        if (pep_policy_rule(p->from->policy, i, &a) && !policy_diff_rule(p->to, a.id, &b))
+            policy_diff_add(p, "removed", "rule", a.id, effect_name(a.effect), json_array());
     }
 }
 
 json_t *policy_diff(const struct policy_source *from, const struct policy_source *to)
 {
-    struct pair p = {from, to, json_array()};
+    struct policy_diff_pair p = {from, to, json_array()};
     if (p.changes == NULL)
         return NULL;
     compare_all_rules(&p);
-    compare_files(&p);
+    policy_diff_settings(&p);
+    policy_diff_files(&p);
     return p.changes;
 }

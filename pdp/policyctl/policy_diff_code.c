@@ -135,7 +135,31 @@ static int depth_change(struct pep_span t)
     return 0;
 }
 
-void policy_diff_condition(struct pep_span source, int line, struct pep_buffer *out)
+struct pep_span policy_diff_line(struct pep_span source, int number)
+{
+    const char *at = source.data == NULL ? "" : (const char *)source.data;
+    const char *end = at + source.size;
+    for (int i = 1; i < number && at < end; i++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        at = stop == NULL ? end : stop + 1;
+    }
+    const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+    return pep_span_of(at, (size_t)((stop == NULL ? end : stop) - at));
+}
+
+struct pep_span policy_diff_trim(struct pep_span line)
+{
+    while (line.size > 0 && isspace(line.data[line.size - 1]))
+        line.size--;
+    while (line.size > 0 && isspace(line.data[0])) {
+        line.data++;
+        line.size--;
+    }
+    return line;
+}
+
+void policy_diff_condition(struct pep_span source, int line, struct pep_buffer *out, int *ret_line,
+                           int *ret_last)
 {
     struct lexer x = lexer_of(source);
     int at, depth = 0;
@@ -149,11 +173,15 @@ void policy_diff_condition(struct pep_span source, int line, struct pep_buffer *
         if (found && depth == 1 &&
             (pep_span_is(t, ",") || pep_span_is(t, ";") || pep_span_is(t, "}")))
             return;
-        if (found)
+        if (found) {
             put_token(out, t);
+            *ret_last = x.line;
+        }
         if (inside && depth == 1 && pep_span_is(t, "=") &&
-            (pep_span_is(last, "when") || pep_span_is(last, "unless")))
+            (pep_span_is(last, "when") || pep_span_is(last, "unless"))) {
             found = true;
+            *ret_line = *ret_last = at;
+        }
         depth += inside ? depth_change(t) : 0;
         if (inside && depth == 0)
             return;
