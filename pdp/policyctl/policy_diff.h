@@ -39,6 +39,8 @@ void policy_diff_files(struct policy_diff_pair *p);
 
 /* Appends the tokens of a source, one space between two: no comments, no layout. */
 void policy_diff_tokens(struct pep_span source, struct pep_buffer *out);
+/* The same without the rules at the top level of the file: what the rules share. */
+void policy_diff_rest(struct pep_span source, struct pep_buffer *out);
 /* Appends the tokens of what `when` or `unless` is set to in the rule whose table begins at or
  * behind `line`, and says from which line to which that stands; nothing if there is none. */
 void policy_diff_condition(struct pep_span source, int line, struct pep_buffer *out, int *ret_line,

@@ -135,6 +135,43 @@ static int depth_change(struct pep_span t)
     return 0;
 }
 
+static bool is_effect(struct pep_span t)
+{
+    return pep_span_is(t, "allow") || pep_span_is(t, "deny") || pep_span_is(t, "challenge");
+}
+
+/* Behind the table of the rule whose effect was the last token; false, and nothing moved, if what
+ * follows is not an id and a table. */
+static bool skip_rule(struct lexer *x)
+{
+    struct lexer ahead = *x;
+    int line, depth = 0;
+    struct pep_span id = next_token(&ahead, &line);
+    bool text = id.size > 0 && (id.data[0] == '"' || id.data[0] == '\'');
+    if (!text || !pep_span_is(next_token(&ahead, &line), "{"))
+        return false;
+    for (depth = 1; depth > 0;) {
+        struct pep_span t = next_token(&ahead, &line);
+        if (t.size == 0)
+            return false;
+        depth += depth_change(t);
+    }
+    *x = ahead;
+    return true;
+}
+
+void policy_diff_rest(struct pep_span source, struct pep_buffer *out)
+{
+    struct lexer x = lexer_of(source);
+    int line, depth = 0;
+    for (struct pep_span t = next_token(&x, &line); t.size > 0; t = next_token(&x, &line)) {
+        if (depth == 0 && is_effect(t) && skip_rule(&x))
+            continue;
+        depth += depth_change(t);
+        put_token(out, t);
+    }
+}
+
 struct pep_span policy_diff_line(struct pep_span source, int number)
 {
     const char *at = source.data == NULL ? "" : (const char *)source.data;

@@ -185,32 +185,17 @@ static json_t *line_details(struct pep_span a, struct pep_span b)
     return details;
 }
 
-static bool same_code(struct pep_span a, struct pep_span b)
+/* `read` is what of the sources counts. */
+static bool same_code(struct pep_span a, struct pep_span b,
+                      void (*read)(struct pep_span source, struct pep_buffer *out))
 {
     struct pep_buffer x = pep_buffer_of(DIFF_TOKENS_MAX), y = pep_buffer_of(DIFF_TOKENS_MAX);
-    policy_diff_tokens(a, &x);
-    policy_diff_tokens(b, &y);
+    read(a, &x);
+    read(b, &y);
     bool same = !x.failed && !y.failed && pep_span_equal(pep_buffer_span(&x), pep_buffer_span(&y));
     pep_buffer_free(&x);
     pep_buffer_free(&y);
     return same;
-}
-
-/* True if a rule of this file is among the changes: then the file's change is told already. */
-static bool rules_told(const struct policy_diff_pair *p, const char *path)
-{
-    size_t i;
-    json_t *c;
-    struct pep_rule_info info;
-    json_array_foreach(p->changes, i, c)
-    {
-        const char *name = json_string_value(json_object_get(c, "name"));
-        if (policy_diff_rule(p->to, name, &info) && strcmp(info.file, path) == 0)
-            return true;
-        if (policy_diff_rule(p->from, name, &info) && strcmp(info.file, path) == 0)
-            return true;
-    }
-    return false;
 }
 
 static const char *kind_of(const char *path)
@@ -233,8 +218,11 @@ static void compare_file(struct policy_diff_pair *p, const struct pep_file *a,
         return;
     json_t *details =
         json ? data_details(a->content, b->content) : line_details(a->content, b->content);
-    bool same = json ? json_array_size(details) == 0 : same_code(a->content, b->content);
-    if (same || (strcmp(what, "code") == 0 && rules_told(p, b->path)))
+    bool code = strcmp(what, "code") == 0; /* its rules are told as rules */
+    bool same =
+        json ? json_array_size(details) == 0
+             : same_code(a->content, b->content, code ? policy_diff_rest : policy_diff_tokens);
+    if (same)
         json_decref(details);
     else
         policy_diff_add(p, "changed", what, b->path, NULL, details);

@@ -40,6 +40,15 @@ change "narrowed and reworded" policies/invoice.lua 's/{ "read", "list" }/"read"
 change "data" data/limits.json 's/10000/20000/' "data/limits.json" "acme.approve_max: 10000 -> 20000"
 change "module" lib/hours.lua 's/18:00/19:00/' "lib/hours.lua" "18:00" "+ line" "19:00"
 change "schema" schema.lua 's/auditor    = { "viewer" }/auditor    = {}/' "schema.lua" "auditor    = {}"
+# What the rules of a file share is told also beside a rule that changed.
+printf 'local function mine(sub) return sub.id == "u-max" end\nallow "doc.max" { action = "write", resource = "doc", when = mine }\n' \
+    >>"$work/a/policies/doc.lua"
+rm -rf "$work/b"
+cp -r "$work/a" "$work/b"
+sed -i 's/"u-max"/"u-eve"/; s/owners have full control/owners/' "$work/b/policies/doc.lua"
+run 5 "shared function" "$policyctl" diff -e "$work/a" "$work/b"
+has "shared function" out "code       policies/doc.lua"
+has "shared function" out '"u-eve" end'
 run 0 "without -e" "$policyctl" diff "$work/a" "$work/b"
 run 5 "json" "$policyctl" diff -e -o json "$work/a" "$work/b"
 has "json" out '"changes"'
