@@ -1,8 +1,11 @@
 /*
  * completion: scripts for bash, zsh and fish, written from the table of verbs and its option rows,
- * so that they cannot fall behind. Words only: file names complete by the shell's own default.
+ * so that they cannot fall behind. Words only: file names complete by the shell's own default. The
+ * names of contexts are looked up when the key is pressed, codes of `explain` are in the script.
  */
 #include "verbs.h"
+
+#include "pep/core/diag.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,15 +83,68 @@ static void write_cases(const char *indent)
     }
 }
 
+static void write_codes(void)
+{
+    size_t count;
+    const struct pep_diag_text *all = pep_diag_texts(&count);
+    for (size_t i = 0; i < count; i++)
+        printf(" %s", all[i].code);
+}
+
+/* The same in both shells, but for what a pattern without a match is. */
+static void write_contexts(const char *options)
+{
+    printf("_policyctl_contexts()\n{\n"
+           "    %slocal file\n"
+           "    for file in \"${XDG_CONFIG_HOME:-$HOME/.config}\"/policyctl/contexts/*.json; do\n"
+           "        file=${file##*/}\n"
+           "        [[ $file == '*.json' ]] || printf '%%s ' \"${file%%.json}\"\n"
+           "    done\n"
+           "}\n",
+           options);
+}
+
+/* A shell `case` for what may follow that is no option. */
+static void write_operands(const char *indent)
+{
+    printf("%s\"explain\") words=\"", indent);
+    write_codes();
+    printf("\" ;;\n"
+           "%s\"context use\") words=$(_policyctl_contexts) ;;\n"
+           "%s\"completion\") words=\"bash zsh fish\" ;;\n"
+           "%s\"help\") words=\"",
+           indent, indent, indent);
+    write_first_words();
+    printf("\" ;;\n");
+}
+
 static void write_bash(void)
 {
-    printf("# bash completion for policyctl; made by `policyctl completion bash`\n"
-           "_policyctl()\n{\n"
+    printf("# bash completion for policyctl; made by `policyctl completion bash`\n");
+    write_contexts("");
+    printf("_policyctl()\n{\n"
            "    local cur=${COMP_WORDS[COMP_CWORD]} said=\"\" words=\"\" i\n"
+           "    case \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
+           "        -c | --context) words=$(_policyctl_contexts) ;;\n"
+           "        -o | --output) words=\"table wide json\" ;;\n"
+           "    esac\n"
+           "    if [[ -n $words ]]; then\n"
+           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "        return\n"
+           "    fi\n"
            "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-           "        [[ ${COMP_WORDS[i]} == -* ]] || said+=\"${said:+ }${COMP_WORDS[i]}\"\n"
+           "        case \"${COMP_WORDS[i]}\" in\n"
+           "            -c | --context | -o | --output) ((i++)) ;;\n"
+           "            -*) ;;\n"
+           "            *) said+=\"${said:+ }${COMP_WORDS[i]}\" ;;\n"
+           "        esac\n"
            "    done\n"
-           "    case \"$said\" in\n");
+           "    if [[ $cur != -* ]]; then\n"
+           "        case \"$said\" in\n");
+    write_operands("            ");
+    printf("        esac\n"
+           "    fi\n"
+           "    [[ -n $words ]] || case \"$said\" in\n");
     write_cases("        ");
     printf("    esac\n"
            "    [[ $cur == -* || $words != *--* ]] || return\n"
@@ -100,15 +156,28 @@ static void write_bash(void)
 static void write_zsh(void)
 {
     printf("#compdef policyctl\n"
-           "# zsh completion for policyctl; made by `policyctl completion zsh`\n"
-           "_policyctl()\n{\n"
-           "    local said=\"\" list=\"\" words_before word\n"
-           "    words_before=(\"${(@)words[2,CURRENT-1]}\")\n"
-           "    for word in \"${words_before[@]}\"; do\n"
-           "        [[ $word == -* ]] || said+=\"${said:+ }$word\"\n"
+           "# zsh completion for policyctl; made by `policyctl completion zsh`\n");
+    write_contexts("setopt localoptions nullglob; ");
+    printf("_policyctl()\n{\n"
+           "    local said=\"\" list=\"\" before=\"\" word\n"
+           "    for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
+           "        case \"$before\" in\n"
+           "            -c | --context | -o | --output) ;;\n"
+           "            *) [[ $word == -* ]] || said+=\"${said:+ }$word\" ;;\n"
+           "        esac\n"
+           "        before=$word\n"
            "    done\n"
            "    local words=\"\"\n"
-           "    case \"$said\" in\n");
+           "    case \"$before\" in\n"
+           "        -c | --context) compadd -- ${(s: :)\"$(_policyctl_contexts)\"}; return ;;\n"
+           "        -o | --output) compadd -- table wide json; return ;;\n"
+           "    esac\n"
+           "    if [[ $PREFIX != -* ]]; then\n"
+           "        case \"$said\" in\n");
+    write_operands("            ");
+    printf("        esac\n"
+           "    fi\n"
+           "    [[ -n $words ]] || case \"$said\" in\n");
     write_cases("        ");
     printf("    esac\n"
            "    if [[ $PREFIX == -* || $words != *--* ]]; then\n"
@@ -183,6 +252,9 @@ static void write_fish(void)
         write_quoted(r->help);
         putchar('\n');
     }
+    printf("complete -c policyctl -n '__fish_seen_subcommand_from explain' -f -a '");
+    write_codes();
+    printf("'\n");
     for (size_t i = 0; i < verb_count; i++) {
         write_fish_word(i);
         options_of(&verbs[i], write_fish_option);

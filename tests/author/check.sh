@@ -18,6 +18,12 @@ build() {
 
 "$policyctl" explain | sed -n 's/^\([EWN][0-9][0-9]*\) .*/\1/p' >"$work/codes"
 [ -s "$work/codes" ] || { echo "FAIL explain lists no codes"; exit 1; }
+grep -rhoE '"[EWN][0-9]{3}"' "$source/pep" "$source/pdp" --include='*.c' | tr -d '"' | sort -u >"$work/used"
+sort -u "$work/codes" >"$work/explained"
+cmp -s "$work/used" "$work/explained" || {
+    echo "FAIL codes without an explanation, or explained in vain: $(comm -3 "$work/used" "$work/explained" | tr '\n' ' ')"
+    failures=$((failures + 1))
+}
 while read -r code; do
     if [ ! -d "$cases/$code/bad" ]; then
         echo "FAIL $code: no case in tests/cases/check/$code/bad"

@@ -86,6 +86,16 @@ offers "" push
 offers "service" enrol
 offers "push" --wait --
 offers "service enrol billing-api" --bundle --
+offers "-c prod -o json push" --wait --
+offers "explain" E121
+offers "status -o" wide
+offers "completion" zsh
+mkdir -p config/policyctl/contexts
+: >config/policyctl/contexts/prod-eu.json
+XDG_CONFIG_HOME=$PWD/config
+export XDG_CONFIG_HOME
+offers "status -c" prod-eu
+offers "context use" prod-eu
 
 # Nothing is listed that was not run above.
 "$policyctl" --help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' | sort -u >listed
