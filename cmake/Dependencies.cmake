@@ -8,7 +8,7 @@ pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent>=2.1)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
-# The system's Lua, or a given source tree (5.4.3 or later, as Lua's own archives, Debian's source
+# The system's Lua, or a given source tree (5.4.2 or later, as Lua's own archives, Debian's source
 # package and others have it) compiled in: its language core and nothing else (no io, os, debug or
 # package library exists in the process then), with hidden symbols, for hosts that export another Lua.
 # pep_lua_whole has all of Lua's library: for tests and benchmarks that run Lua beside the engine.
@@ -31,12 +31,12 @@ if(PEP_LUA_SOURCE)
     message(FATAL_ERROR "PEP_LUA_SOURCE: ${lua_dir} is not Lua 5.4: its LUA_VERSION_NUM is "
                         "\"${lua_version}\", not 504; name the folder of a Lua 5.4 source tree")
   endif()
-  # Up to 5.4.2 a call between two Lua functions takes C stack, so that recursion would end a thread of
+  # Up to 5.4.1 a call between two Lua functions takes C stack, so that recursion would end a thread of
   # 256 KiB instead of the decision.
   file(STRINGS ${lua_dir}/lua.h lua_release REGEX "^#define[ \t]+LUA_VERSION_RELEASE[ \t]")
-  if(lua_release MATCHES "\"([012])\"")
-    message(FATAL_ERROR "PEP_LUA_SOURCE: ${lua_dir} is Lua 5.4.${CMAKE_MATCH_1}: versions before 5.4.3 use "
-                        "the C stack for calls between Lua functions; take 5.4.3 or later")
+  if(lua_release MATCHES "\"([01])\"")
+    message(FATAL_ERROR "PEP_LUA_SOURCE: ${lua_dir} is Lua 5.4.${CMAKE_MATCH_1}: 5.4.0 and 5.4.1 use "
+                        "the C stack for calls between Lua functions; take 5.4.2 or later")
   endif()
   set(lua_core lapi lauxlib lcode lctype ldebug ldo ldump lfunc lgc llex lmem lobject lopcodes
                lparser lstate lstring ltable ltm lundump lvm lzio)

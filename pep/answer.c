@@ -4,6 +4,7 @@
 
 #include "pep/core/json.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,8 @@ static bool parse(struct owned *o, const char *text)
         PEP_OK)
         return false;
     size_t n = json_is_array(parsed) ? json_array_size(parsed) : 0;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* numbers have a point */
+    locale_t before = uselocale(plain);
     o->list = n == 0 ? NULL : calloc(n, sizeof(*o->list));
     for (size_t i = 0; o->list != NULL && i < n; i++) {
         const json_t *item = json_array_get(parsed, i);
@@ -107,6 +110,9 @@ static bool parse(struct owned *o, const char *text)
         if (o->list[i].json == NULL)
             break;
     }
+    uselocale(before);
+    if (plain != (locale_t)0)
+        freelocale(plain);
     o->parsed = parsed;
     return o->count == n && (n == 0 || o->list[n - 1].json != NULL);
 }

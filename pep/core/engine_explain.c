@@ -35,7 +35,7 @@ static void put_texts(struct pep_explanation *x, const struct pep_strings *s)
 
 static void put_value(struct pep_explanation *x, const struct pep_value *v)
 {
-    char number[40];
+    char number[PEP_NUMBER_TEXT];
     switch (v == NULL ? PEP_V_NIL : v->kind) {
     case PEP_V_STRING:
         append(x, v->u.string, v->size);
@@ -48,7 +48,7 @@ static void put_value(struct pep_explanation *x, const struct pep_value *v)
         put(x, number);
         return;
     case PEP_V_NUMBER:
-        snprintf(number, sizeof(number), "%.14g", v->u.number);
+        pep_number_text(number, 14, v->u.number);
         put(x, number);
         return;
     case PEP_V_LIST:

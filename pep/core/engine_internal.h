@@ -111,6 +111,10 @@ struct pep_value pep_list_at(const struct pep_value *list, size_t i);
 bool pep_value_same(const struct pep_value *a, const struct pep_value *b);
 /* Equal scalars, as `has` compares them. */
 bool pep_value_equal(const struct pep_value *a, const struct pep_value *b);
+/* `digits` significant ones, as "%g" writes it in the "C" locale, whatever the host has set.
+ * Returns the length. */
+#define PEP_NUMBER_TEXT 48
+size_t pep_number_text(char text[PEP_NUMBER_TEXT], int digits, double d);
 void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size);
 void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v);
 
@@ -228,9 +232,9 @@ struct pep_rule {
     const char *function_file; /* where the text of its function stands */
     int function_line, function_last_line;
     size_t function_size; /* instructions: tells functions of one line apart */
-    json_t *oblige; /* array, or NULL */
-    double max_age; /* of the step-up; negative: none */
-    bool steps_up;  /* one of the obligations is a step-up */
+    json_t *oblige;       /* array, or NULL */
+    double max_age;       /* of the step-up; negative: none */
+    bool steps_up;        /* one of the obligations is a step-up */
     struct pep_strings action_texts, resource_texts, role_texts, scope_texts, client_texts,
         issuer_texts, same_texts, reads;
     const struct pep_read *fills; /* what to put into the plain tables before a call */
@@ -543,6 +547,13 @@ static inline bool pep_bit(const uint64_t *bits, uint32_t i)
     return bits != NULL && (bits[i >> 6] >> (i & 63) & 1) != 0;
 }
 const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name);
+
+/* ---- engine_claims.c ---- */
+
+const json_t *pep_claim_at(const json_t *claims, const char *path);
+/* The name of a claim that says what this issuer (NULL: none to ask) may not assert, or NULL. */
+const char *pep_claim_not_granted(const struct pep_subject *s, const json_t *claims,
+                                  const struct pep_issuer *issuer);
 
 /* engine_request.c */
 struct pep_fields {

@@ -241,16 +241,21 @@ struct pep_merged {
     char text[];
 };
 
-static struct pep_merged *make_merged(const struct pep_rule *rule, double max_age)
+static struct pep_merged *make_merged(const struct pep_policy *policy, const struct pep_rule *rule,
+                                      double max_age)
 {
     json_t *copy = json_deep_copy(rule->oblige);
-    for (size_t i = 0; i < json_array_size(copy); i++) {
+    bool ok = copy != NULL;
+    for (size_t i = 0; ok && i < json_array_size(copy); i++) {
         json_t *o = json_array_get(copy, i);
         const char *type = json_string_value(json_object_get(o, "type"));
         if (type != NULL && strcmp(type, "step-up") == 0)
-            json_object_set_new(o, "max_age", json_integer((json_int_t)max_age));
+            ok = json_object_set_new(o, "max_age", json_integer((json_int_t)max_age)) == 0;
     }
-    char *text = copy == NULL ? NULL : json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
+    locale_t before =
+        uselocale(policy->locale); /* numbers have a point, whatever the host has set */
+    char *text = ok ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    uselocale(before);
     json_decref(copy);
     struct pep_merged *m = text == NULL ? NULL : malloc(sizeof(*m) + strlen(text) + 1);
     if (m != NULL) {
@@ -274,7 +279,7 @@ const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_
             return m->text;
     }
     bool full = first != NULL && first->number >= MERGED_MAX;
-    struct pep_merged *m = full ? NULL : make_merged(rule, max_age);
+    struct pep_merged *m = full ? NULL : make_merged(policy, rule, max_age);
     if (m == NULL)
         return NULL;
     m->next = first; /* two threads may both add one: both stay valid */

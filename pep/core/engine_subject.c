@@ -32,28 +32,6 @@ struct build {
 
 /* ---- claims by path ---- */
 
-/* A claim by its whole name, else along the dots of "realm_access.roles". null is absent. */
-static const json_t *claim_at(const json_t *claims, const char *path)
-{
-    const json_t *v = json_object_get(claims, path);
-    char part[256];
-    const json_t *at = claims;
-    for (const char *p = path; v == NULL && at != NULL && strchr(path, '.') != NULL;) {
-        size_t n = strcspn(p, ".");
-        if (n >= sizeof(part))
-            return NULL;
-        memcpy(part, p, n);
-        part[n] = '\0';
-        at = json_object_get(at, part);
-        if (p[n] == '\0') {
-            v = at;
-            break;
-        }
-        p += n + 1;
-    }
-    return json_is_null(v) ? NULL : v;
-}
-
 static int refuse(struct build *b, enum pep_jwt_reason reason, const char *what, const char *name)
 {
     b->reason = reason;
@@ -175,7 +153,7 @@ static bool has_shape(const json_t *v, enum pep_shape shape)
 static int declared_claim(struct build *b, const struct pep_claim *c)
 {
     const char *name = b->policy->names.texts[c->name];
-    const json_t *v = claim_at(b->claims, c->from);
+    const json_t *v = pep_claim_at(b->claims, c->from);
     struct pep_value value;
     int rc;
     if (v == NULL)
@@ -217,7 +195,7 @@ static int text_claim(struct build *b, uint32_t name, const json_t *v, const cha
 /* azp and client_id, both there and different: one of them lies. */
 static int client_claim(struct build *b)
 {
-    const json_t *azp = claim_at(b->claims, "azp"), *id = claim_at(b->claims, "client_id");
+    const json_t *azp = pep_claim_at(b->claims, "azp"), *id = pep_claim_at(b->claims, "client_id");
     if (azp != NULL && id != NULL && !json_equal(azp, id))
         return refuse(b, PEP_JWT_CLIENT, "differs from client_id", "azp");
     return text_claim(b, PEP_NAME_CLIENT, azp != NULL ? azp : id, "azp");
@@ -229,7 +207,7 @@ static int actor_claims(struct build *b)
     uint32_t n = 0;
     if (items == NULL)
         return no_memory(b);
-    const json_t *act = claim_at(b->claims, "act");
+    const json_t *act = pep_claim_at(b->claims, "act");
     for (; act != NULL && !json_is_null(act); act = json_object_get(act, "act")) {
         const json_t *sub = json_object_get(act, "sub");
         if (!json_is_object(act) || !json_is_string(sub) || n == PEP_CHAIN_MAX)
@@ -253,7 +231,8 @@ static int actor_claims(struct build *b)
 static int set_claims(struct build *b)
 {
     struct pep_value v;
-    const json_t *roles = claim_at(b->claims, "roles"), *scope = claim_at(b->claims, "scope");
+    const json_t *roles = pep_claim_at(b->claims, "roles"),
+                 *scope = pep_claim_at(b->claims, "scope");
     const char *from = scope != NULL ? "scope" : "scp";
     int rc = PEP_OK;
     if (roles != NULL && !schema_names(b->policy, PEP_NAME_ROLES)) {
@@ -261,7 +240,7 @@ static int set_claims(struct build *b)
         rc = rc != PEP_OK ? rc : put(b, "token_roles", &v);
     }
     if (scope == NULL)
-        scope = claim_at(b->claims, "scp");
+        scope = pep_claim_at(b->claims, "scp");
     if (rc == PEP_OK && scope != NULL && !schema_names(b->policy, PEP_NAME_SCOPES)) {
         rc = as_scopes(b, scope, from, &v);
         rc = rc != PEP_OK ? rc : put(b, "scopes", &v);
@@ -271,9 +250,9 @@ static int set_claims(struct build *b)
 
 static int usual_claims(struct build *b)
 {
-    int rc = text_claim(b, PEP_NAME_ID, claim_at(b->claims, "sub"), "sub");
+    int rc = text_claim(b, PEP_NAME_ID, pep_claim_at(b->claims, "sub"), "sub");
     if (rc == PEP_OK)
-        rc = text_claim(b, PEP_NAME_ISSUER, claim_at(b->claims, "iss"), "iss");
+        rc = text_claim(b, PEP_NAME_ISSUER, pep_claim_at(b->claims, "iss"), "iss");
     if (rc == PEP_OK)
         rc = client_claim(b);
     if (rc == PEP_OK)
@@ -400,57 +379,6 @@ static int note_ids(struct build *b)
     return close_roles(b);
 }
 
-/* ---- what the issuer may assert ---- */
-
-static bool all_listed(const json_t *v, const struct pep_strings *listed)
-{
-    if (json_is_string(v))
-        return pep_strings_has(listed, pep_span_of(json_string_value(v), json_string_length(v)));
-    if (!json_is_array(v))
-        return false;
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        const json_t *item = json_array_get(v, i);
-        if (!json_is_string(item) || !all_listed(item, listed))
-            return false;
-    }
-    return true;
-}
-
-static bool values_listed(const struct pep_value *v, const struct pep_strings *listed)
-{
-    if (v == NULL)
-        return true;
-    if (v->kind == PEP_V_STRING)
-        return pep_strings_has(listed, pep_span_of(v->u.string, v->size));
-    for (uint32_t i = 0; v->kind == PEP_V_LIST && i < v->size; i++) {
-        if (!values_listed(&v->u.items[i], listed))
-            return false;
-    }
-    return v->kind == PEP_V_LIST;
-}
-
-static int check_assertions(struct build *b, const struct pep_issuer *issuer)
-{
-    if (issuer == NULL || !issuer->has_allow)
-        return PEP_OK;
-    const struct pep_value *roles = pep_subject_get(b->s, PEP_NAME_TOKEN_ROLES);
-    const struct pep_value *client = pep_subject_get(b->s, PEP_NAME_CLIENT);
-    const json_t *acr = claim_at(b->claims, "acr");
-    if (issuer->limits_roles && !values_listed(roles, &issuer->roles))
-        return refuse(b, PEP_JWT_ASSERTION, "is not granted to this issuer", "roles");
-    if (issuer->limits_clients && !values_listed(client, &issuer->clients))
-        return refuse(b, PEP_JWT_ASSERTION, "is not granted to this issuer", "azp");
-    if (issuer->limits_acr && acr != NULL && !all_listed(acr, &issuer->acr))
-        return refuse(b, PEP_JWT_ASSERTION, "is not granted to this issuer", "acr");
-    for (size_t i = 0; i < issuer->claim_count; i++) {
-        const json_t *v = claim_at(b->claims, issuer->claims[i].name);
-        if (v != NULL && !all_listed(v, &issuer->claims[i].values))
-            return refuse(b, PEP_JWT_ASSERTION, "is not granted to this issuer",
-                          issuer->claims[i].name);
-    }
-    return PEP_OK;
-}
-
 /* ---- for records ---- */
 
 /* What records carry of this subject, as JSON, once for all its decisions. Long values are left
@@ -489,8 +417,9 @@ static int project(struct build *b, const struct pep_issuer *issuer)
         rc = usual_claims(b);
     if (rc == PEP_OK && !b->policy->schema.has_claims)
         rc = other_claims(b);
-    if (rc == PEP_OK)
-        rc = check_assertions(b, issuer);
+    const char *name = rc != PEP_OK ? NULL : pep_claim_not_granted(b->s, b->claims, issuer);
+    if (name != NULL)
+        rc = refuse(b, PEP_JWT_ASSERTION, "is not granted to this issuer", name);
     if (rc == PEP_OK)
         rc = note_ids(b);
     return rc == PEP_OK ? write_json(b) : rc;

@@ -406,11 +406,27 @@ void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size)
     pep_put_u8(out, '"');
 }
 
-/* By hand, because this is written for each decision record: jansson would allocate, and printf()
- * writes the host's decimal point. */
+size_t pep_number_text(char text[PEP_NUMBER_TEXT], int digits, double d)
+{
+    char raw[PEP_NUMBER_TEXT];
+    size_t size = 0;
+    snprintf(raw, sizeof(raw), "%.*g", digits, d);
+    for (const char *c = raw; *c != '\0'; c++) {
+        bool ascii = *c == '+' || *c == '-' || (*c >= '0' && *c <= '9') ||
+                     (*c >= 'a' && *c <= 'z'); /* 1e+20, inf, nan */
+        if (ascii)
+            text[size++] = *c;
+        else if (size == 0 || text[size - 1] != '.') /* some are written with several bytes */
+            text[size++] = '.';
+    }
+    text[size] = '\0';
+    return size;
+}
+
+/* By hand, because this is written for each decision record, and jansson would allocate. */
 static void put_number(struct pep_buffer *out, double d)
 {
-    char text[40];
+    char text[PEP_NUMBER_TEXT];
     if (!isfinite(d)) {
         pep_put_bytes(out, "null", 4);
         return;
@@ -419,12 +435,8 @@ static void put_number(struct pep_buffer *out, double d)
         pep_put_decimal(out, (int64_t)d);
         return;
     }
-    int n = snprintf(text, sizeof(text), "%.17g", d);
-    for (int i = 0; i < n; i++) {
-        if (strchr("0123456789+-e", text[i]) == NULL)
-            text[i] = '.';
-    }
-    pep_put_bytes(out, text, n > 0 ? (size_t)n : 0);
+    size_t n = pep_number_text(text, 17, d);
+    pep_put_bytes(out, text, n);
 }
 
 void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v)

@@ -239,13 +239,16 @@ static bool skip_number(struct reader *r, bool *ret_real)
     return true;
 }
 
-/* strtod() reads the decimal point of the host's locale. */
-static bool to_double(char *text, double *ret)
+/* strtod() reads the decimal point of the host's locale, which has more than one byte in some. */
+static bool to_double(const char *text, double *ret)
 {
-    char one[16], *end;
-    char *dot = strchr(text, '.');
-    if (dot != NULL && snprintf(one, sizeof(one), "%#.0f", 1.0) == 2)
-        *dot = one[1];
+    char one[16], local[NUMBER_MAX + sizeof(one)], *end;
+    const char *dot = strchr(text, '.');
+    int n = snprintf(one, sizeof(one), "%#.0f", 1.0);
+    if (dot != NULL && n > 1 && (size_t)n < sizeof(one)) {
+        snprintf(local, sizeof(local), "%.*s%s%s", (int)(dot - text), text, one + 1, dot + 1);
+        text = local;
+    }
     errno = 0;
     double v = strtod(text, &end);
     *ret = v;

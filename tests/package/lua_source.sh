@@ -85,9 +85,9 @@ sed -i -E 's/^(#define LUA_VERSION_NUM[ \t]+)504.*/\1503/' "$work/other/old/lua.
 sed -i -E 's/^(#define LUA_VERSION_NUM[ \t]+)504.*/\1(LUA_VERSION_MAJOR_N * 100 + LUA_VERSION_MINOR_N)/' \
     "$work/other/new/lua.h" # as 5.5 writes it
 cp -r "$work/other/old" "$work/other/early"
-sed -i -E 's/^(#define LUA_VERSION_NUM[ \t]+).*/\1504/; s/^(#define LUA_VERSION_RELEASE[ \t]+)"[0-9]+"/\1"2"/' \
+sed -i -E 's/^(#define LUA_VERSION_NUM[ \t]+).*/\1504/; s/^(#define LUA_VERSION_RELEASE[ \t]+)"[0-9]+"/\1"1"/' \
     "$work/other/early/lua.h"
-refuses "Lua 5.4.2" "$work/other/early" "take 5.4.3 or later"
+refuses "Lua 5.4.1" "$work/other/early" "take 5.4.2 or later"
 refuses "an empty folder" "$work/other/empty" "PEP_LUA_SOURCE: neither"
 refuses "Lua 5.3" "$work/other/old" 'is not Lua 5.4: its LUA_VERSION_NUM is "503"'
 refuses "Lua 5.5" "$work/other/new" 'is not Lua 5.4: its LUA_VERSION_NUM is "(LUA_VERSION_MAJOR_N'
