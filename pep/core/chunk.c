@@ -25,6 +25,22 @@ static bool runs_alone(unsigned op)
            (op >= OP_RETURN && op <= OP_RETURN1);
 }
 
+#define CALM_MAX 1024 /* instructions of a function that are looked at for calls of words */
+
+/* Words of the language that call nothing back and charge their own work, so that a function that
+ * calls them runs through once all the same. */
+static const char *const calm_words[] = {"same",        "has",       "overlaps", "between",
+                                         "starts_with", "ends_with", "contains", "cidr"};
+
+static bool is_calm(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < sizeof(calm_words) / sizeof(calm_words[0]); i++) {
+        if (strcmp(name, calm_words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What an outer variable is. */
 enum outer { OUTER_OTHER, OUTER_ENV, OUTER_PARAM };
 static enum outer resolve(const struct pep_chunk *c, uint32_t function, unsigned index,
@@ -57,6 +73,9 @@ struct walk {
     size_t pc;
     int line;
     unsigned params; /* that count: at most PEP_CHUNK_PARAMS */
+    /* For each register, where the word that it holds was read, counted from 1; 0: it holds none.
+     * For each place, the first jump to it, counted from 1. */
+    uint16_t calm[256], jump[CALM_MAX];
 };
 
 static struct pep_use *use(struct walk *w, enum pep_use_kind kind, const char *name)
@@ -91,6 +110,7 @@ static void note_global(struct walk *w, unsigned a, const char *name)
     bool is_require = name != NULL && strcmp(name, "require") == 0;
     bool is_data = name != NULL && strcmp(name, "data") == 0;
     use(w, PEP_USE_GLOBAL, name == NULL ? "?" : name);
+    w->calm[a] = w->pc < CALM_MAX && is_calm(name) ? (uint16_t)(w->pc + 1) : 0;
     if (!is_require && !is_data)
         return;
     const char *literal = NULL;
@@ -209,6 +229,35 @@ static bool is_beyond(uint32_t word)
     }
 }
 
+/* Where a jump lands, what was read after that jump may be something else: `(x and f or has)(y)`.
+ */
+static void land(struct walk *w)
+{
+    uint16_t from = w->pc < CALM_MAX ? w->jump[w->pc] : 1;
+    for (unsigned r = 0; from != 0 && r < 256; r++)
+        w->calm[r] = w->calm[r] > from ? 0 : w->calm[r];
+}
+
+/* What an instruction overwrites is no word any more. */
+static void forget_words(struct walk *w, uint32_t word)
+{
+    unsigned op = pep_code_op(word), a = pep_code_a(word);
+    if (op == OP_CALL || op == OP_TAILCALL || op == OP_LOADNIL)
+        memset(w->calm + a, 0, (256 - a) * sizeof(w->calm[0]));
+    else if (pep_code_sets_register(op))
+        w->calm[a] = 0;
+}
+
+/* Does this instruction call a word that runs no other Lua code? Notes jumps, too. */
+static bool calls_word(struct walk *w, uint32_t word)
+{
+    unsigned op = pep_code_op(word);
+    int64_t to = (int64_t)w->pc + 1 + ((int32_t)(word >> 7) - 0xffffff);
+    if (op == OP_JMP && to > (int64_t)w->pc && to < CALM_MAX && w->jump[to] == 0)
+        w->jump[to] = (uint16_t)(w->pc + 1);
+    return (op == OP_CALL || op == OP_TAILCALL) && w->calm[pep_code_a(word)] != 0;
+}
+
 static void walk_function(struct pep_chunk *c, uint32_t function)
 {
     struct pep_chunk_proto *p = &c->protos[function];
@@ -220,13 +269,16 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
         uint32_t word = pep_code_word(p, w.pc);
         unsigned op = pep_code_op(word);
         w.line = pep_code_line(p, w.pc, w.line, &absolute);
+        land(&w);
+        bool alone = calls_word(&w, word) || runs_alone(op);
+        forget_words(&w, word);
         note_instruction(&w, word);
         note_assigned(&w, word);
         if (p->about.full_line == 0 && is_beyond(word))
             p->about.full_line = w.line;
         bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
         p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
-        p->about.straight = p->about.straight && !back && runs_alone(op);
+        p->about.straight = p->about.straight && !back && alone;
     }
 }
 

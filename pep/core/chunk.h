@@ -46,8 +46,9 @@ struct pep_chunk_function {
     int full_line; /* where its first constant beyond PEP_CHUNK_CONSTANTS is used; 0: there is none */
     bool nul;      /* a text of it has a NUL byte */
     bool loops;    /* jumps back */
-    bool straight; /* only moves, reads, arithmetic, comparisons and jumps forward: each instruction
-                    * runs at most once, and no other Lua code runs inside it */
+    bool straight; /* only moves, reads, arithmetic, comparisons, jumps forward, and calls of words
+                    * such as has(): each instruction runs at most once, and no other Lua code runs
+                    * inside it */
 };
 
 struct pep_chunk;

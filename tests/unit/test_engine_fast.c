@@ -187,6 +187,40 @@ static void uncounted_functions_are_charged(void **state)
     pep_policy_free(p);
 }
 
+/* A word in such a function charges its own work: 400 texts against 4,000 are 400,000 steps. */
+static void uncounted_words_are_charged(void **state)
+{
+    (void)state;
+    static const char *few[400], *many[4000];
+    struct pep_verdict v;
+    struct pep_subject *s = NULL;
+    for (size_t i = 0; i < 4000; i++)
+        many[i] = "w";
+    for (size_t i = 0; i < 400; i++)
+        few[i] = "x";
+    const struct kit_file files[] = {{"policies/a.lua",
+                                      "for i = 1, 9 do\n"
+                                      "  deny(\"d.\" .. i) { " HEAD ", when = function(sub, res)\n"
+                                      "    return overlaps(res.a, res.b) end }\n"
+                                      "end\n"
+                                      "allow 'a' { " HEAD " }\n"}};
+    struct pep_policy *p = kit_policy(files, 1);
+    json_t *claims = json_object();
+    assert_int_equal(pep_subject_from_claims(p, claims, &s, NULL), PEP_OK);
+    pep_attr attrs[2] = {pep_attr_set("a", few, 400), pep_attr_set("b", many, 40)};
+    struct pep_request q = {
+        .subject = s, .action = "read", .resource = DOC, .attrs = attrs, .attr_count = 2};
+    pep_policy_decide(p, &q, &v);
+    assert_int_equal(v.outcome, PEP_ALLOW);
+    attrs[1] = pep_attr_set("b", many, 4000);
+    pep_policy_decide(p, &q, &v);
+    assert_int_equal(v.code, PEP_CODE_FAULT);
+    assert_string_equal(v.faults[0].kind, "budget");
+    pep_subject_free(s);
+    json_decref(claims);
+    pep_policy_free(p);
+}
+
 /* What comes after uncounted functions has what they left, and is counted. */
 static void counting_starts_where_it_is_needed(void **state)
 {
@@ -214,6 +248,7 @@ int main(void)
         cmocka_unit_test(every_byte_is_escaped_everywhere),
         cmocka_unit_test(kept_values_are_the_values),
         cmocka_unit_test(uncounted_functions_are_charged),
+        cmocka_unit_test(uncounted_words_are_charged),
         cmocka_unit_test(counting_starts_where_it_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
