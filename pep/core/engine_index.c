@@ -220,6 +220,30 @@ static int compare_roles(const void *a, const void *b)
     return compare_entries(x, y);
 }
 
+static uint32_t hash_pair(uint64_t key)
+{
+    return (uint32_t)((key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 32);
+}
+
+static bool hash_roles(struct pep_policy *policy, struct pep_bucket *bucket)
+{
+    uint32_t capacity = 4;
+    while (capacity < bucket->by_role_count * 2)
+        capacity *= 2;
+    uint32_t *slots = pep_pool_get(&policy->pool, capacity * sizeof(*slots));
+    if (slots == NULL)
+        return false;
+    for (uint32_t i = 0; i < bucket->by_role_count; i++) {
+        uint32_t at = hash_pair(bucket->by_role[i].role) & (capacity - 1);
+        while (slots[at] != 0)
+            at = (at + 1) & (capacity - 1);
+        slots[at] = i + 1;
+    }
+    bucket->role_slots = slots;
+    bucket->role_mask = capacity - 1;
+    return true;
+}
+
 /* Lists the bucket's rules by role. */
 static bool list_roles(struct pep_policy *policy, struct pep_bucket *bucket, struct entry *room)
 {
@@ -250,7 +274,7 @@ static bool list_roles(struct pep_policy *policy, struct pep_bucket *bucket, str
     bucket->by_role_count = roles;
     bucket->without_role = none;
     bucket->without_role_count = without;
-    return true;
+    return hash_roles(policy, bucket);
 }
 
 static bool roles_pay(const struct pep_policy *policy, const struct pep_bucket *bucket,
@@ -292,11 +316,6 @@ static bool fill_bucket(struct build *b, struct pep_bucket *bucket, uint64_t pai
 }
 
 /* ---- the table ---- */
-
-static uint32_t hash_pair(uint64_t key)
-{
-    return (uint32_t)((key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 32);
-}
 
 static bool fill_table(struct build *b)
 {
@@ -376,18 +395,16 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* By hash: halving a thousand roles is ten reads of memory that nobody had in the cache. */
 static const struct pep_role_list *find_role(const struct pep_bucket *bucket, uint32_t role)
 {
-    uint32_t low = 0, high = bucket->by_role_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (bucket->by_role[middle].role < role)
-            low = middle + 1;
-        else
-            high = middle;
+    for (uint32_t at = hash_pair(role) & bucket->role_mask; bucket->role_slots[at] != 0;
+         at = (at + 1) & bucket->role_mask) {
+        const struct pep_role_list *list = &bucket->by_role[bucket->role_slots[at] - 1];
+        if (list->role == role)
+            return list;
     }
-    return low < bucket->by_role_count && bucket->by_role[low].role == role ? &bucket->by_role[low]
-                                                                            : NULL;
+    return NULL;
 }
 
 static uint32_t unique(uint32_t *ids, uint32_t n)

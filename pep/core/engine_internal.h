@@ -251,6 +251,8 @@ struct pep_bucket { /* candidates of one (type, action), sorted by effect, then 
     /* candidates by role, where that saves looking at most of them */
     const struct pep_role_list *by_role;
     uint32_t by_role_count;
+    const uint32_t *role_slots; /* open addressing: place in by_role + 1, 0 is free */
+    uint32_t role_mask;
     const uint32_t *without_role;
     uint32_t without_role_count;
     const char *const *reads;
