@@ -203,6 +203,17 @@ static int read_source(struct pep_policy *policy, struct pep_source *source, str
 
 /* ---- data ---- */
 
+/* "data/a.json:3:7: what" as a diagnosis in line 3. */
+static void diag_json(struct pep_diags *diags, const char *path, const char *message)
+{
+    int line, column, used = 0;
+    const char *rest = split_message(message, path, &line);
+    if (line > 0 && sscanf(rest, "%9d: %n", &column, &used) == 1 && used > 0)
+        pep_diag_add(diags, "E207", path, line, NULL, "column %d: %s", column, rest + used);
+    else
+        pep_diag_add(diags, "E207", path, line, NULL, "%s", rest);
+}
+
 static int read_data(struct pep_policy *policy, const struct pep_file *file, struct pep_data *ret,
                      struct pep_diags *diags)
 {
@@ -219,7 +230,7 @@ static int read_data(struct pep_policy *policy, const struct pep_file *file, str
     }
     if (rc == PEP_OK || rc == PEP_ENOMEM)
         return rc;
-    pep_diag_add(diags, "E207", file->path, 0, NULL, "%s", pep_error_text(&why));
+    diag_json(diags, file->path, pep_error_text(&why));
     return PEP_EPOLICY;
 }
 

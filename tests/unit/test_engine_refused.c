@@ -99,6 +99,31 @@ static void rows_are_refused_or_taken(void **state)
     }
 }
 
+/* Data says where it is wrong, as code does. */
+static void data_has_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int line;
+        const char *message;
+    } cases[] = {{"{\n \"a\": 1,\n}", 3, "column 1: expected"},
+                 {"{ \"a\": 1, \"a\": 2 }", 1, "column 14: the same member twice"},
+                 {"", 0, "empty"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct kit_file files[] = {{"policies/p.lua", ALLOW}, {"data/d.json", cases[i].text}};
+        struct pep_diags diags = PEP_DIAGS_INIT;
+        struct pep_policy *p = NULL;
+        assert_int_equal(kit_try(files, 2, 1, &p, &diags), PEP_EPOLICY);
+        assert_string_equal(diags.items[0].code, "E207");
+        assert_string_equal(diags.items[0].file, "data/d.json");
+        if (cases[i].line > 0)
+            assert_int_equal(diags.items[0].line, cases[i].line);
+        assert_non_null(strstr(diags.items[0].message, cases[i].message));
+        pep_diags_free(&diags);
+    }
+}
+
 /* Too many constants is one mistake, and is called so. */
 static void large_functions_have_one_diagnosis(void **state)
 {
@@ -258,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_refused_or_taken),
+        cmocka_unit_test(data_has_lines),
         cmocka_unit_test(large_functions_have_one_diagnosis),
         cmocka_unit_test(a_step_up_is_not_lost_among_challenges),
         cmocka_unit_test(sets_hold_no_lists),
