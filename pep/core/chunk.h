@@ -43,7 +43,8 @@ struct pep_chunk_function {
     unsigned params;
     bool variadic;
     size_t constants, instructions;
-    int full_line; /* where its first constant beyond PEP_CHUNK_CONSTANTS is used; 0: there is none */
+    int full_line; /* where its first constant beyond PEP_CHUNK_CONSTANTS is used; 0: there is none
+                    */
     bool nul;      /* a text of it has a NUL byte */
     bool loops;    /* jumps back */
     bool straight; /* only moves, reads, arithmetic, comparisons, jumps forward, and calls of words

@@ -91,7 +91,7 @@ end
 local function put_object(attrs)
   return "{" .. table.concat(attrs, ",") .. "}"
 end
-local function member(name, json) return text(name) .. ":" .. json end
+local function member(name, value) return text(name) .. ":" .. value end
 
 local function put_entity(e)
   return '{"uid":' .. put_uid(e.uid) .. ',"attrs":' .. put_object(e.attrs) .. ',"parents":'
