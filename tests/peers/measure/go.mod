@@ -1,0 +1,3 @@
+module peers/measure
+
+go 1.26.0
