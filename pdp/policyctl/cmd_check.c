@@ -62,7 +62,7 @@ static int report(struct session *s, const struct policy_source *p,
     else
         policy_source_show_some(s, p, &p->diags);
     if (p->diags.lost > 0)
-        output_note(&s->out, "and %zu more", p->diags.lost);
+        output_note(&s->out, "and %zu more that are not kept", p->diags.lost);
     size_t rules = p->policy == NULL ? 0 : pep_policy_rule_count(p->policy);
     output_line("%zu rule%s, %zu error%s, %zu warning%s", rules, rules == 1 ? "" : "s", errors,
                 errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");

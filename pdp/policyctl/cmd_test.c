@@ -166,17 +166,20 @@ static int cover_table(struct run *r, const struct pep_suite_totals *t)
 
 static json_t *cover_json(const struct run *r, const struct pep_suite_totals *t)
 {
-    json_t *rules = json_array();
+    json_t *rules = json_array(), *never = json_array();
     for (size_t i = 0; i < t->rule_count; i++) {
         struct pep_rule_info info;
-        if (pep_policy_rule(r->source.policy, i, &info))
-            json_array_append_new(rules,
-                                  json_pack("{s:s, s:i, s:i, s:i}", "rule", info.id, "tried",
-                                            (int)t->rules[i].tried, "yes", (int)t->rules[i].yes,
-                                            "no", (int)t->rules[i].no));
+        if (!pep_policy_rule(r->source.policy, i, &info))
+            continue;
+        if (t->rules[i].yes == 0)
+            json_array_append_new(never, json_string(info.id));
+        json_array_append_new(rules, json_pack("{s:s, s:i, s:i, s:i}", "rule", info.id, "tried",
+                                               (int)t->rules[i].tried, "yes", (int)t->rules[i].yes,
+                                               "no", (int)t->rules[i].no));
     }
-    return json_pack("{s:o, s:I, s:I, s:i}", "rules", rules, "both_ways", (json_int_t)t->both_ways,
-                     "total", (json_int_t)t->rule_count, "percent", (int)percent(t));
+    return json_pack("{s:o, s:o, s:I, s:I, s:i}", "rules", rules, "never_applied", never,
+                     "both_ways", (json_int_t)t->both_ways, "total", (json_int_t)t->rule_count,
+                     "percent", (int)percent(t));
 }
 
 /* ---- the verb ---- */
@@ -217,6 +220,22 @@ static int run_suite(struct run *r, struct pep_suite *suite)
     return code;
 }
 
+/* Test files that do not load: no test ran, and -o json says so in the shape of `check`. */
+static int refuse_files(struct run *r, const struct pep_diags *diags)
+{
+    json_t *errors = r->failures == NULL ? NULL : json_array();
+    if (errors == NULL) {
+        policy_source_show(r->s, &r->source, diags);
+        return output_error(&r->s->out, EXIT_CHECK, "no test was run: %zu error%s in test files",
+                            diags->errors, diags->errors == 1 ? "" : "s");
+    }
+    for (size_t i = 0; i < diags->count; i++)
+        json_array_append_new(errors, policy_source_finding(&diags->items[i]));
+    int rc = output_json(&r->s->out,
+                         json_pack("{s:i, s:i, s:o}", "passed", 0, "failed", 0, "errors", errors));
+    return rc == EXIT_OK ? EXIT_CHECK : rc;
+}
+
 static int load_and_run(struct run *r)
 {
     struct pep_suite *suite = NULL;
@@ -227,7 +246,7 @@ static int load_and_run(struct run *r)
     if (rc == PEP_OK)
         code = run_suite(r, suite);
     else if (rc == PEP_EPOLICY)
-        policy_source_show(r->s, &r->source, &diags);
+        code = refuse_files(r, &diags);
     else
         code = session_failed(r->s, &err, "");
     pep_suite_free(suite);

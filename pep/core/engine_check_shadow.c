@@ -105,10 +105,24 @@ static bool shadows(const struct pep_policy *p, const struct pep_rule *b, const 
            any_within(&a->issuers, &b->issuers) && all_within(&a->same, &b->same);
 }
 
+/* The rules among which a shadow of `a` is: those that are candidates where `a` first is. What is
+ * for every type or action only another such rule can shadow: then all are looked at. */
+static const uint32_t *rivals(const struct pep_policy *p, const struct pep_rule *a,
+                              uint32_t *ret_count)
+{
+    const struct pep_bucket *bucket = NULL;
+    if (!a->every_type && !a->every_action && a->pattern_count > 0 && a->actions.count > 0)
+        bucket = pep_index_find(&p->index, a->patterns[0].type, a->actions.ids[0]);
+    *ret_count = bucket == NULL ? (uint32_t)p->rule_count : bucket->count;
+    return bucket == NULL ? NULL : bucket->rules;
+}
+
 static const struct pep_rule *shadow_of(const struct pep_policy *p, const struct pep_rule *a)
 {
-    for (size_t i = 0; i < p->rule_count; i++) {
-        const struct pep_rule *b = &p->rules[i];
+    uint32_t count;
+    const uint32_t *list = rivals(p, a, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pep_rule *b = &p->rules[list == NULL ? i : list[i]];
         if (b->effect != PEP_EFFECT_ALLOW || !shadows(p, b, a))
             continue;
         /* Of two equal rules the later id is the superfluous one. */

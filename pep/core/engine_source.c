@@ -138,9 +138,14 @@ static void refuse_constants(const char *path, const struct pep_chunk_function *
                  "move the rules from line %d on into a second file in policies/; long lists "
                  "belong into data/*.json",
                  line);
+    else if (strcmp(path, "schema.lua") == 0)
+        snprintf(help, sizeof(help),
+                 "put what stands from line %d on into a function and call it: local function "
+                 "more() ... end more()",
+                 line);
     else
         snprintf(help, sizeof(help), "move values into data/*.json, or parts into %s",
-                 file ? "another file" : "functions of their own");
+                 file ? "another module" : "functions of their own");
     pep_diag_add(diags, "E208", path, line, help,
                  "%s has %zu different names and values (constants): at most %d fit, and this line "
                  "needs the next one",

@@ -59,6 +59,10 @@ deny "invoice.never" { action = "delete", resource = "invoice", reason = "never"
 LUA
 run 4 "min cover" "$policyctl" test "$repo" --min-cover 100
 has "min cover" out "<- never applied"
+has "never applied" out "invoice.never"
+run 4 "never applied, json" "$policyctl" test "$repo" --min-cover 100 -o json
+tr -d ' \n' <"$work/out" >"$work/flat"
+run 0 "never applied, json" grep -q '"never_applied":\["invoice.never"\]' "$work/flat"
 run 0 "lower bar" "$policyctl" test "$repo" --min-cover 50
 
 # Test files that are wrong.
@@ -76,5 +80,13 @@ bad "matrix width" 'matrix "x" { resource = "i:a", { "as", "read" }, { token { s
 bad "endless" 'while true do end' "runs too long"
 bad "memory" 'local t = {} for i = 1, 1e9 do t[i] = { i } end' "too"
 bad "no files" 'os.remove("x")' "os"
+bad "runtime error" 'local t = nil
+test "x" { as = t.x }' "--> tests/more_test.lua:2"
+run 3 "bad file in json" "$policyctl" test "$repo" -o json
+has "bad file in json" out '"E502"'
+has "bad file in json" out '"line": 2'
+has "bad file in json" out '"failed": 0'
+bad "misspelt attribute" 'test "x" { as = token { sub = "a" }, action = "read", resource = "invoice:a/1",
+  with = { amuont = 1 }, expect = "deny" }' "did you mean \`amount\`"
 bad "function as claim" 'token { sub = ipairs }' ""
 finish
