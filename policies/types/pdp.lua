@@ -44,7 +44,6 @@
 ---@field reason? string may be shown to the caller
 ---@field oblige? pdp.Obligation the caller must fulfil it
 ---@field advise? table the caller may ignore it
----@field tags? pdp.Names
 
 ---@param id string
 ---@return fun(rule: pdp.Rule)
@@ -123,7 +122,7 @@ function sorted(t) end
 
 -- schema.lua ---------------------------------------------------------------------------------
 
----@param t table<string, { from: string, type: "string"|"number"|"boolean"|"set"|"scopes", required?: boolean }>
+---@param t table<string, { from: string, type: "string"|"number"|"integer"|"boolean"|"set"|"scopes"|"any", required?: boolean }>
 function claims(t) end
 ---@param t table<string, string[]> role = { the roles that it includes }
 function roles(t) end
