@@ -240,8 +240,8 @@ static void say_equal(const struct follow *f, const struct code *code, const str
                       const struct note *n)
 {
     char help[320], a[128], b[128], who[160] = "";
-    const char *operator= operator_of(f, code->source->path, flow->line);
-    bool equal = operator[0] == '=';
+    const char *sign = operator_of(f, code->source->path, flow->line);
+    bool equal = sign[0] == '=';
     snprintf(a, sizeof(a), "%s.%.100s", objects[n->object], flow->values[0].name);
     snprintf(b, sizeof(b), "%s.%.100s", objects[n->other], flow->values[1].name);
     snprintf(help, sizeof(help), "use %ssame(%.110s, %.110s), which is %s when either is absent",
@@ -249,7 +249,7 @@ static void say_equal(const struct follow *f, const struct code *code, const str
     if (n->rule != NULL)
         snprintf(who, sizeof(who), "rule `%.100s`: ", n->rule->id);
     pep_diag_add(f->c->diags, "W310", code->source->path, flow->line, help,
-                 "%s`%s %s %s` is %s when both are absent", who, a, operator, b,
+                 "%s`%s %s %s` is %s when both are absent", who, a, sign, b,
                  equal ? "true" : "false");
 }
 
