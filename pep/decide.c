@@ -190,7 +190,8 @@ static bool token_holds(struct call *c, const unsigned char *cert, struct pep_ve
 /* Whether this decision gets a record: not if nobody could deliver it, or if there is no place. */
 static bool wants_record(const struct call *c)
 {
-    return c->p->events != NULL && !pep_handle_orphaned(c->p) && pep_events_room(c->p->events);
+    return c->p->events != NULL && !pep_handle_orphaned(c->p) &&
+           pep_events_room(c->p->events, c->stripe);
 }
 
 static void put_record(const struct call *c, const struct pep_asked *asked,

@@ -10,7 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define RINGS_MAX 4
+#define RINGS_MAX  4
+#define CACHE_LINE 64
+#define USUAL      384 /* bytes of a record, as most are */
 
 _Static_assert(PEP_EVENT_MAX <= 0xffff, "a size has 16 bits beside the cell's number");
 
@@ -128,7 +130,8 @@ static enum pep_put ring_put(struct ring *r, struct pep_span record)
     atomic_store_explicit(&r->ready[head & (r->cells - 1)], (head + 1) << 16 | record.size,
                           memory_order_release);
     uint64_t half = r->cells / 2;
-    return head / half != (head + need) / half ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
+    /* `half` is a power of two that the compiler does not know to be one: no division. */
+    return ((head ^ (head + need)) & ~(half - 1)) != 0 ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
 }
 
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record)
@@ -143,12 +146,36 @@ enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_sp
     return result;
 }
 
-bool pep_events_room(struct pep_events *e)
+/* By hand for x86, where the builtin asks for a line that may only be read unless the whole build
+ * is for processors that know more; one that does not know this instruction does nothing. */
+static inline void fetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* Asks for the lines that a usual record will be written to. They were last read by the consumer,
+ * on another core perhaps; fetched only when written, they cost a third of a decision. */
+static inline void fetch_cell(const struct ring *r, uint64_t head)
+{
+    uint64_t at = head & (r->cells - 1);
+    fetch_to_write(&r->ready[at]);
+    for (size_t i = 0; i < USUAL; i += CACHE_LINE)
+        fetch_to_write(r->bytes + at * PEP_EVENT_CELL + i);
+}
+
+bool pep_events_room(struct pep_events *e, unsigned stripe)
 {
     for (unsigned i = 0; i < e->ring_count; i++) {
-        struct ring *r = &e->rings[i];
-        if (has_room(r, atomic_load_explicit(&r->head, memory_order_relaxed), 1))
+        struct ring *r = &e->rings[(stripe + i) & (e->ring_count - 1)];
+        uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+        if (has_room(r, head, 1)) {
+            fetch_cell(r, head);
             return true;
+        }
     }
     return false;
 }

@@ -38,8 +38,9 @@ enum pep_put {
 };
 /* From any thread. `stripe` spreads threads over the rings. */
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record);
-/* False if a record would be dropped now: spares making it. */
-bool pep_events_room(struct pep_events *e);
+/* False if a record would be dropped now: spares making it. Otherwise the memory where it is going
+ * to lie is fetched meanwhile. */
+bool pep_events_room(struct pep_events *e, unsigned stripe);
 /* Counts a record that could not even be made. */
 void pep_events_drop(struct pep_events *e, uint64_t count);
 /* The agent only: the next record into out[0..PEP_EVENT_MAX-1]; its size, or 0 when there is none.

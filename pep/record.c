@@ -28,16 +28,17 @@ static const uint16_t text_max[TEXTS] = {
     [REASON] = PEP_REASON_MAX,
 };
 
-static void put_text(struct pep_buffer *out, struct head *head, enum text which, const char *text)
+/* Measures a text, as much of it as is kept. */
+static struct pep_span measure(struct head *head, enum text which, const char *text)
 {
-    if (text == NULL)
-        return;
-    size_t n = strnlen(text, text_max[which]);
-    head->present |= (uint8_t)(1u << which);
+    size_t n = text == NULL ? 0 : strnlen(text, text_max[which]);
     head->lengths[which] = (uint16_t)n;
-    pep_put_bytes(out, text, n);
+    if (text != NULL)
+        head->present |= (uint8_t)(1u << which);
+    return pep_span_of(text, n);
 }
 
+/* Measures first, so that one look at the room is enough for all. */
 bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
                      struct pep_buffer *out)
 {
@@ -54,19 +55,29 @@ bool pep_record_pack(const struct pep_record *record, const struct pep_span *rea
     };
     memcpy(head.id, record->id, sizeof(head.id));
     memcpy(head.trace_id, record->trace_id, sizeof(head.trace_id));
-    size_t start = out->size;
-    pep_put_bytes(out, &head, sizeof(head)); /* room; written again below */
-    put_text(out, &head, REQUEST_ID, record->request_id);
-    put_text(out, &head, SUBJECT, record->subject);
-    put_text(out, &head, ACTION, record->action);
-    put_text(out, &head, RESOURCE, record->resource);
-    put_text(out, &head, RULE, record->rule);
-    put_text(out, &head, REASON, record->reason);
-    if (reads != NULL)
-        pep_put_span(out, *reads);
-    if (out->failed)
+    const struct pep_span parts[TEXTS + 1] = {
+        [REQUEST_ID] = measure(&head, REQUEST_ID, record->request_id),
+        [SUBJECT] = measure(&head, SUBJECT, record->subject),
+        [ACTION] = measure(&head, ACTION, record->action),
+        [RESOURCE] = measure(&head, RESOURCE, record->resource),
+        [RULE] = measure(&head, RULE, record->rule),
+        [REASON] = measure(&head, REASON, record->reason),
+        [TEXTS] = reads == NULL ? pep_span_of(NULL, 0) : *reads,
+    };
+    size_t size = sizeof(head);
+    for (unsigned i = 0; i <= TEXTS; i++)
+        size += parts[i].size;
+    uint8_t *at = pep_buffer_room(out, size);
+    if (at == NULL)
         return false;
-    memcpy(out->data + start, &head, sizeof(head));
+    pep_buffer_add(out, size);
+    memcpy(at, &head, sizeof(head));
+    at += sizeof(head);
+    for (unsigned i = 0; i <= TEXTS; i++) {
+        if (parts[i].size > 0)
+            memcpy(at, parts[i].data, parts[i].size);
+        at += parts[i].size;
+    }
     return true;
 }
 

@@ -30,7 +30,8 @@ struct pep_record {
 };
 
 /* Appends the packed record. `reads` is the engine's JSON object; empty: none; NULL: it was too
- * long to keep, and the record says so. False: `out` is too small. */
+ * long to keep, and the record says so. False: `out` has no room for it
+ * (it is not made larger). */
 bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
                      struct pep_buffer *out);
 /* Appends one line of JSON without LF. Errors: EFORMAT, ENOMEM. */

@@ -11,8 +11,8 @@
 
 #define BUCKET_SLOTS  8
 #define PUT_ATTEMPTS  4
-#define USED_INTERVAL 1   /* seconds between two writes of `used` */
-#define HASHED        128 /* the last bytes of a token: most or all of a signature */
+#define USED_INTERVAL 1  /* seconds between two writes of `used` */
+#define HASHED        64 /* the last bytes of a token: most or all of a signature */
 
 struct bucket {
     _Alignas(64) atomic_uint_fast64_t tags[BUCKET_SLOTS];

@@ -59,11 +59,11 @@ static void a_full_queue_drops_and_counts_exactly(void **unused)
     assert_int_equal(queued, 256);
     assert_true(crowded >= 1);
     assert_int_equal(pep_events_dropped(e), 744);
-    assert_false(pep_events_room(e));
+    assert_false(pep_events_room(e, 0));
     for (unsigned i = 0; i < queued; i++)
         assert_int_equal(pep_events_take(e, taken), sizeof(i));
     assert_int_equal(pep_events_take(e, taken), 0);
-    assert_true(pep_events_room(e));
+    assert_true(pep_events_room(e, 0));
     unsigned again = 1;
     assert_int_equal(pep_events_put(e, 3, pep_span_of(&again, sizeof(again))), PEP_PUT_QUEUED);
     pep_events_free(e);
