@@ -15,7 +15,7 @@
 enum pep_token_count { PEP_TOKEN_HIT, PEP_TOKEN_VERIFIED, PEP_TOKEN_REFUSED, PEP_TOKEN_COUNTS };
 
 struct pep_counters_stripe {
-    _Alignas(64) atomic_uint_fast64_t decisions[PEP_CODES];
+    _Alignas(PEP_STRIPE_ALIGN) atomic_uint_fast64_t decisions[PEP_CODES];
     atomic_uint_fast64_t tokens[PEP_TOKEN_COUNTS];
     atomic_uint_fast64_t roles_dropped;
 };
@@ -35,13 +35,13 @@ void pep_counters_free(struct pep_counters *c);
 
 static inline void pep_count_decision(struct pep_counters *c, unsigned stripe, pep_code code)
 {
-    atomic_fetch_add_explicit(&c->stripes[stripe].decisions[code], 1, memory_order_relaxed);
+    pep_stripe_add(&c->stripes[stripe].decisions[code], stripe, 1, memory_order_relaxed);
 }
 
 static inline void pep_count_token(struct pep_counters *c, unsigned stripe,
                                    enum pep_token_count which)
 {
-    atomic_fetch_add_explicit(&c->stripes[stripe].tokens[which], 1, memory_order_relaxed);
+    pep_stripe_add(&c->stripes[stripe].tokens[which], stripe, 1, memory_order_relaxed);
 }
 
 static inline void pep_count_roles_dropped(struct pep_counters *c, unsigned stripe, uint32_t n)

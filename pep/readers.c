@@ -5,14 +5,17 @@
 #include <stdlib.h>
 #include <time.h>
 
-static atomic_uint next_stripe;
+static atomic_uint_fast64_t next_stripe;  /* never comes round: no stripe gets a second owner */
 static _Thread_local unsigned own_stripe; /* 0: not yet drawn; else stripe + 1 */
 
 unsigned pep_thread_stripe(void)
 {
     unsigned s = own_stripe;
     if (s == 0) {
-        s = atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed) % PEP_STRIPES + 1;
+        uint64_t n = atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed);
+        if (n >= PEP_STRIPES_OWNED)
+            n = PEP_STRIPES_OWNED + n % (PEP_STRIPES - PEP_STRIPES_OWNED);
+        s = (unsigned)n + 1;
         own_stripe = s;
     }
     return s - 1;

@@ -282,11 +282,18 @@ static void note(struct walk *w, const struct pep_rule *rule, enum pep_applies a
 
 static void count(const struct pep_policy *policy, size_t rule, enum pep_applies applies)
 {
-    const struct pep_counter_stripe *s = &policy->counters[pep_thread_number() % PEP_STRIPES];
+    unsigned number = pep_thread_number();
+    bool owned = number < PEP_STRIPES_OWNED;
+    unsigned shared = PEP_STRIPES_OWNED + number % (PEP_STRIPES - PEP_STRIPES_OWNED);
+    const struct pep_counter_stripe *s = &policy->counters[owned ? number : shared];
     _Atomic uint32_t *counter = applies == PEP_APPLIES_YES  ? &s->applied[rule]
                                 : applies == PEP_APPLIES_NO ? &s->not_applied[rule]
                                                             : &s->faults[rule];
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    if (owned) /* the only writer: no locked instruction, as dear as some thirty others */
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
 typedef void (*explain_function)(void *context, const struct pep_explanation *line);

@@ -30,7 +30,8 @@
 #include <stdatomic.h>
 
 #define PEP_CACHE_LINE     128
-#define PEP_STRIPES        8           /* of the rule counters */
+#define PEP_STRIPES        16          /* of the rule counters */
+#define PEP_STRIPES_OWNED  8           /* the first of these: each is one thread's alone */
 #define PEP_STRING_MAX     (64 * 1024) /* one string inside a policy */
 #define PEP_SEGMENTS_MAX   32          /* of a resource name */
 #define PEP_CHAIN_MAX      16          /* actors inside each other */
@@ -61,10 +62,35 @@ void *pep_pool_get(struct pep_pool *pool, size_t size);
 char *pep_pool_copy(struct pep_pool *pool, const void *data, size_t size);
 void pep_pool_free(struct pep_pool *pool);
 
+/* A text of at most PEP_NAME_SHORT bytes as two overlapping words: with its size, equal for equal
+ * texts and for no others. */
+#define PEP_NAME_SHORT 16
+struct pep_name_key {
+    uint64_t first, last;
+};
+static inline struct pep_name_key pep_name_key(const void *text, size_t size)
+{
+    const unsigned char *p = text;
+    struct pep_name_key k = {0, 0};
+    if (size >= 8) {
+        memcpy(&k.first, p, 8);
+        memcpy(&k.last, p + size - 8, 8);
+    } else if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + size - 4, 4);
+        k.first = first;
+        k.last = last;
+    } else if (size > 0) {
+        k.first = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
+    }
+    return k;
+}
 /* Strings as small numbers, in the order in which they came. Immutable after load. */
 struct pep_names {
     const char **texts;
     uint32_t *sizes;
+    struct pep_name_key *keys; /* what is compared instead of short texts */
     uint32_t count, capacity;
     uint32_t *slots; /* open addressing: id + 1, 0 is free */
     uint32_t mask;
@@ -319,6 +345,12 @@ enum pep_object { PEP_OBJECT_SUB, PEP_OBJECT_RES, PEP_OBJECT_CTX, PEP_OBJECTS };
 
 struct pep_loader;
 struct pep_eval;
+struct pep_filled { /* one field of a plain table */
+    uint32_t turn;  /* it was put there, or seen to be there already */
+    uint32_t size;
+    uint64_t first, last; /* of the text or integer that it is; kind says which */
+    uint8_t kind;         /* PEP_V_NIL: something else */
+};
 struct pep_pointer_name {
     const char *key;
     uint32_t id;
@@ -343,7 +375,7 @@ struct pep_slot {
     size_t collected;              /* arena.allocated at the last step of the collector */
     uint64_t subject;              /* whose fields the plain table of `sub` holds */
     uint32_t turn[PEP_OBJECTS];    /* counts the decisions; fields of an older one are stale */
-    uint32_t *filled[PEP_OBJECTS]; /* by name: the turn of its field */
+    struct pep_filled *filled[PEP_OBJECTS]; /* by name: what its field holds */
     jmp_buf panic;
     struct pep_arena arena;
 };
@@ -538,6 +570,7 @@ struct pep_subject {
     const struct pep_value *values;
     const struct pep_span *json; /* of values that records carry; an empty one: not made */
     uint32_t count;
+    uint8_t hints[64]; /* by the last six bits of a name: where to look first, plus 1; 0: nowhere */
     const uint64_t *roles, *scopes; /* bits by id */
     const uint32_t *role_ids;
     uint32_t role_count;

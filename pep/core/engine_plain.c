@@ -5,7 +5,8 @@
  * function whose bytecode does nothing with sub, res and ctx but read constant fields (no write, no
  * computed name, not handed on, not captured for more than reads) cannot tell or change what it was
  * given, so it gets three tables of the Lua state, and just the fields that it names are put there
- * before the call, once per decision; those of the subject stay while the subject is the same. All
+ * before the call, once per decision; those of the subject stay while the subject is the same, and
+ * so does a field that an earlier decision has left with the very text or number it needs now. All
  * other functions get the read-only objects. Rejected: such tables for every function, because a
  * table that can be written to, or handed on, would carry one rule's doings to the next.
  */
@@ -39,7 +40,7 @@ static void next_turn(struct pep_slot *slot, enum pep_object object)
     if (++slot->turn[object] != 0)
         return;
     for (uint32_t i = 0; i < slot->names->count; i++) /* after four thousand million decisions */
-        slot->filled[object][i] = 0;
+        slot->filled[object][i].turn = 0;
     slot->turn[object] = 1;
 }
 
@@ -52,6 +53,29 @@ void pep_plain_begin(struct pep_slot *slot, const struct pep_subject *subject)
     slot->subject = subject->serial;
 }
 
+/* Short texts and integers, as words that are compared at once. */
+static struct pep_filled describe(const struct pep_value *v)
+{
+    struct pep_filled f = {.kind = PEP_V_NIL};
+    if (v != NULL && v->kind == PEP_V_INT) {
+        f.kind = PEP_V_INT;
+        f.first = (uint64_t)v->u.integer;
+    } else if (v != NULL && v->kind == PEP_V_STRING && v->size <= PEP_NAME_SHORT) {
+        struct pep_name_key key = pep_name_key(v->u.string, v->size);
+        f.kind = PEP_V_STRING;
+        f.size = v->size;
+        f.first = key.first;
+        f.last = key.last;
+    }
+    return f;
+}
+
+static bool holds(const struct pep_filled *field, const struct pep_filled *now)
+{
+    return field->kind == now->kind && field->size == now->size && field->first == now->first &&
+           field->last == now->last;
+}
+
 /* False if a value is too long for a text of Lua: then the objects are handed over, and reading it
  * raises. For want of memory this panics, into the setjmp of the caller. */
 static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
@@ -60,16 +84,22 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
     lua_State *L = slot->L;
     for (uint32_t i = 0; i < rule->fill_count; i++) {
         struct pep_read r = rule->fills[i];
-        if (slot->filled[r.object][r.name] == slot->turn[r.object])
+        struct pep_filled *filled = &slot->filled[r.object][r.name];
+        if (filled->turn == slot->turn[r.object])
             continue;
         const struct pep_value *v =
             pep_eval_get(slot->eval, (enum pep_object)r.object, r.name, none);
         if (v != NULL && v->kind == PEP_V_STRING && v->size > PEP_STRING_MAX)
             return false;
-        lua_rawgeti(L, AT_NAMES, (lua_Integer)r.name + 1);
-        pep_push_value(L, v);
-        lua_rawset(L, AT_TABLES + r.object);
-        slot->filled[r.object][r.name] = slot->turn[r.object];
+        struct pep_filled now = describe(v);
+        if (now.kind == PEP_V_NIL || !holds(filled, &now)) {
+            filled->kind = PEP_V_NIL; /* should what follows raise */
+            lua_rawgeti(L, AT_NAMES, (lua_Integer)r.name + 1);
+            pep_push_value(L, v);
+            lua_rawset(L, AT_TABLES + r.object);
+            *filled = now;
+        }
+        filled->turn = slot->turn[r.object];
     }
     return true;
 }

@@ -385,15 +385,24 @@ const char *const *pep_policy_reads(const struct pep_policy *policy, const char 
 }
 
 /* A subject's values are written once, when its token is verified; see engine_subject.c. */
-static bool put_known(const struct pep_subject *s, const struct pep_value *v,
-                      struct pep_buffer *out)
+static struct pep_span known_json(const struct pep_subject *s, const struct pep_value *v)
 {
-    struct pep_span json =
-        v == NULL || s->json == NULL ? (struct pep_span){NULL, 0} : s->json[v - s->values];
-    if (json.size == 0)
-        return false;
-    pep_put_span(out, json);
-    return true;
+    return v == NULL || s->json == NULL ? (struct pep_span){NULL, 0} : s->json[v - s->values];
+}
+
+/* A name and its value, or as much of it as is known as text; with one look at the room. */
+static void put_both(struct pep_buffer *out, struct pep_span name, struct pep_span value)
+{
+    uint8_t *at = pep_buffer_room(out, name.size + value.size);
+    if (at == NULL) {
+        pep_put_span(out, name);
+        pep_put_span(out, value);
+        return;
+    }
+    memcpy(at, name.data, name.size);
+    if (value.size > 0)
+        memcpy(at + name.size, value.data, value.size);
+    pep_buffer_add(out, name.size + value.size);
 }
 
 void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out)
@@ -403,9 +412,12 @@ void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct p
         const struct pep_read_name *r = &e->policy->read_names[b->read_ids[i]];
         enum pep_object object = (enum pep_object)r->object;
         const struct pep_value *v = pep_eval_get(e, object, r->name, r->text);
-        /* each begins with a comma */
-        pep_put_bytes(out, r->json.data + (i == 0), r->json.size - (i == 0));
-        if (object != PEP_OBJECT_SUB || !put_known(e->subject, v, out))
+        struct pep_span name = {r->json.data + (i == 0), r->json.size - (i == 0)}; /* a comma */
+        struct pep_span json = {NULL, 0};
+        if (object == PEP_OBJECT_SUB)
+            json = known_json(e->subject, v);
+        put_both(out, name, json);
+        if (json.size == 0)
             pep_put_json_value(out, v);
     }
     pep_put_u8(out, '}');

@@ -369,10 +369,12 @@ void pep_slot_close(struct pep_slot *slot)
 
 unsigned pep_thread_number(void)
 {
-    static atomic_uint next;
+    static atomic_uint_fast64_t next; /* never comes round: the first numbers are never reused */
     static _Thread_local unsigned mine;
-    if (mine == 0)
-        mine = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) + 1;
+    if (mine == 0) {
+        uint64_t n = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+        mine = 1 + (unsigned)(n < INT32_MAX ? n : INT32_MAX);
+    }
     return mine - 1;
 }
 

@@ -66,6 +66,9 @@ static int put(struct build *b, const char *name, const struct pep_value *value)
     b->texts[b->s->count] = pep_span_of(copy, text.size);
     b->values[b->s->count] = *value;
     b->s->count++;
+    uint8_t *hint = &b->s->hints[id & 63];
+    if (*hint == 0) /* the later ones with these bits are found by walking */
+        *hint = (uint8_t)(b->s->count < UINT8_MAX ? b->s->count : UINT8_MAX);
     return PEP_OK;
 }
 
@@ -293,6 +296,11 @@ static int other_claims(struct build *b)
 
 const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name)
 {
+    unsigned hint = s->hints[name & 63];
+    if (hint == 0)
+        return NULL;
+    if (s->names[hint - 1] == name)
+        return &s->values[hint - 1];
     for (uint32_t i = 0; i < s->count; i++) {
         if (s->names[i] == name)
             return &s->values[i];

@@ -70,61 +70,53 @@ void pep_pool_free(struct pep_pool *pool)
 
 /* ---- names ---- */
 
-/* A text of at most 16 bytes as two overlapping words: with its size, equal only for equal texts.
- */
-struct words {
-    uint64_t first, last;
-};
-
-static inline struct words words_of(const void *text, size_t size)
-{
-    const unsigned char *p = text;
-    struct words w = {0, 0};
-    if (size >= 8) {
-        memcpy(&w.first, p, 8);
-        memcpy(&w.last, p + size - 8, 8);
-    } else if (size >= 4) {
-        memcpy(&w.first, p, 4);
-        memcpy(&w.last, p + size - 4, 4);
-    } else if (size > 0) {
-        w.first = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
-    }
-    return w;
-}
-
-#define SHORT 16
-
 /* Names are short, and looked up by each decision for each attribute: two multiplications, where
  * XXH3 takes five times that. What is filed is the policy's, so no stranger can crowd a table. */
-static inline uint32_t hash_of(const void *text, size_t size)
+static inline uint32_t hash_of(struct pep_name_key k, size_t size)
 {
-    if (size > SHORT)
-        return (uint32_t)XXH3_64bits(text, size);
-    struct words w = words_of(text, size);
-    uint64_t h = (w.first ^ size) * UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ h >> 32 ^ w.last) * UINT64_C(0xd6e8feb86659fd93);
+    uint64_t h = (k.first ^ size) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32 ^ k.last) * UINT64_C(0xd6e8feb86659fd93);
     return (uint32_t)(h >> 32);
 }
 
-static inline bool same_text(const void *a, const void *b, size_t size)
+static struct pep_name_key key_of(const void *text, size_t size)
 {
-    if (size > SHORT)
-        return memcmp(a, b, size) == 0;
-    struct words x = words_of(a, size), y = words_of(b, size);
-    return x.first == y.first && x.last == y.last;
+    return size > PEP_NAME_SHORT ? (struct pep_name_key){XXH3_64bits(text, size), 0}
+                                 : pep_name_key(text, size);
+}
+
+/* The next one from slot *i on with this key and size, or PEP_NONE. */
+static inline uint32_t next_like(const struct pep_names *n, struct pep_name_key k, size_t size,
+                                 uint32_t *i)
+{
+    for (; n->slots[*i] != 0; *i = (*i + 1) & n->mask) {
+        uint32_t id = n->slots[*i] - 1;
+        if (n->keys[id].first == k.first && n->keys[id].last == k.last && n->sizes[id] == size)
+            return id;
+    }
+    return PEP_NONE;
+}
+
+/* Apart, because what it needs would make finding a short one dearer. */
+static __attribute__((noinline)) uint32_t find_long(const struct pep_names *n, struct pep_span text)
+{
+    struct pep_name_key k = key_of(text.data, text.size);
+    uint32_t i = hash_of(k, text.size) & n->mask, id;
+    while ((id = next_like(n, k, text.size, &i)) != PEP_NONE &&
+           memcmp(n->texts[id], text.data, text.size) != 0)
+        i = (i + 1) & n->mask;
+    return id;
 }
 
 uint32_t pep_names_find(const struct pep_names *n, struct pep_span text)
 {
     if (n->count == 0)
         return PEP_NONE;
-    uint32_t i = hash_of(text.data, text.size) & n->mask;
-    for (; n->slots[i] != 0; i = (i + 1) & n->mask) {
-        uint32_t id = n->slots[i] - 1;
-        if (n->sizes[id] == text.size && same_text(n->texts[id], text.data, text.size))
-            return id;
-    }
-    return PEP_NONE;
+    if (text.size > PEP_NAME_SHORT)
+        return find_long(n, text);
+    struct pep_name_key k = pep_name_key(text.data, text.size);
+    uint32_t i = hash_of(k, text.size) & n->mask;
+    return next_like(n, k, text.size, &i);
 }
 
 static bool names_grow(struct pep_names *n)
@@ -138,6 +130,10 @@ static bool names_grow(struct pep_names *n)
     if (sizes == NULL)
         return false;
     n->sizes = sizes;
+    struct pep_name_key *keys = realloc(n->keys, capacity * sizeof(*keys));
+    if (keys == NULL)
+        return false;
+    n->keys = keys;
     uint32_t *slots = calloc((size_t)capacity * 2, sizeof(*slots));
     if (slots == NULL)
         return false;
@@ -146,7 +142,7 @@ static bool names_grow(struct pep_names *n)
     n->mask = capacity * 2 - 1;
     n->capacity = capacity;
     for (uint32_t id = 0; id < n->count; id++) {
-        uint32_t i = hash_of(texts[id], sizes[id]) & n->mask;
+        uint32_t i = hash_of(keys[id], sizes[id]) & n->mask;
         while (slots[i] != 0)
             i = (i + 1) & n->mask;
         slots[i] = id + 1;
@@ -164,12 +160,14 @@ uint32_t pep_names_add(struct pep_names *n, struct pep_pool *pool, struct pep_sp
     char *copy = pep_pool_copy(pool, text.data, text.size);
     if (copy == NULL)
         return PEP_NONE;
-    uint32_t i = hash_of(copy, text.size) & n->mask;
+    struct pep_name_key k = key_of(copy, text.size);
+    uint32_t i = hash_of(k, text.size) & n->mask;
     while (n->slots[i] != 0)
         i = (i + 1) & n->mask;
     id = n->count++;
     n->slots[i] = id + 1;
     n->texts[id] = copy;
+    n->keys[id] = k;
     n->sizes[id] = (uint32_t)text.size;
     return id;
 }
@@ -178,6 +176,7 @@ void pep_names_free(struct pep_names *n)
 {
     free(n->texts);
     free(n->sizes);
+    free(n->keys);
     free(n->slots);
     memset(n, 0, sizeof(*n));
 }
