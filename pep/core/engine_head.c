@@ -457,8 +457,10 @@ static bool id_valid(const char *id, size_t size)
            !pep_has_control(text) && pep_utf8_valid(text);
 }
 
-static int word_rule(lua_State *L, enum pep_effect effect)
+/* Upvalue: effect. */
+static int word_rule(lua_State *L)
 {
+    int effect = (int)lua_tointeger(L, lua_upvalueindex(1));
     size_t size = 0;
     const char *id = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &size) : NULL;
     struct pep_loader *ld = pep_slot_of(L)->loader;
@@ -477,27 +479,13 @@ static int word_rule(lua_State *L, enum pep_effect effect)
     return 1;
 }
 
-static int word_allow(lua_State *L)
-{
-    return word_rule(L, PEP_EFFECT_ALLOW);
-}
-
-static int word_deny(lua_State *L)
-{
-    return word_rule(L, PEP_EFFECT_DENY);
-}
-
-static int word_challenge(lua_State *L)
-{
-    return word_rule(L, PEP_EFFECT_CHALLENGE);
-}
-
 void pep_head_open(lua_State *L)
 {
-    static const luaL_Reg rule_words[] = {{"allow", word_allow},
-                                          {"deny", word_deny},
-                                          {"challenge", word_challenge},
-                                          {"step_up", pep_word_step_up},
-                                          {NULL, NULL}};
-    luaL_setfuncs(L, rule_words, 0);
+    for (int effect = PEP_EFFECT_DENY; effect <= PEP_EFFECT_CHALLENGE; effect++) {
+        lua_pushinteger(L, effect);
+        lua_pushcclosure(L, word_rule, 1);
+        lua_setfield(L, -2, effect_words[effect]);
+    }
+    lua_pushcfunction(L, pep_word_step_up);
+    lua_setfield(L, -2, "step_up");
 }

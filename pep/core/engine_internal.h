@@ -1,5 +1,6 @@
 /*
- * What the engine*.c files share. The data's way, one file per step:
+ * What the engine*.c files share; values and names are in engine_value.h, Lua states in
+ * engine_slot.h. The data's way, one file per step:
  *
  *   engine_source.c    files -> checked Lua code (bytecode dumps made here) and data trees
  *   engine_schema.c    schema.lua -> claims, roles, types            } run once, in the first
@@ -21,15 +22,15 @@
 
 #include "chunk.h"
 #include "engine.h"
+#include "engine_slot.h"
+#include "engine_value.h"
 
 #include <jansson.h>
 #include <lauxlib.h>
 #include <locale.h>
 #include <lua.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 
-#define PEP_CACHE_LINE     128
 #define PEP_STRIPES        16          /* of the rule counters */
 #define PEP_STRIPES_OWNED  8           /* the first of these: each is one thread's alone */
 #define PEP_STRING_MAX     (64 * 1024) /* one string inside a policy */
@@ -46,126 +47,6 @@
 #define PEP_MODULES_DEEP   32   /* modules that require each other in a row */
 #define PEP_NESTING_MAX    80   /* brackets and blocks inside each other */
 #define PEP_FREEZE_DEPTH   64
-
-#define PEP_NONE UINT32_MAX /* no such name */
-
-/* ---- engine_value.c: memory that lives as long as its policy or subject ---- */
-
-struct pep_pool_block;
-struct pep_pool {
-    struct pep_pool_block *blocks;
-    size_t total;
-};
-/* Zeroed, aligned to 16; NULL without memory. */
-void *pep_pool_get(struct pep_pool *pool, size_t size);
-/* A copy with a NUL behind it. */
-char *pep_pool_copy(struct pep_pool *pool, const void *data, size_t size);
-void pep_pool_free(struct pep_pool *pool);
-
-/* A text of at most PEP_NAME_SHORT bytes as two overlapping words: with its size, equal for equal
- * texts and for no others. */
-#define PEP_NAME_SHORT 16
-struct pep_name_key {
-    uint64_t first, last;
-};
-static inline struct pep_name_key pep_name_key(const void *text, size_t size)
-{
-    const unsigned char *p = text;
-    struct pep_name_key k = {0, 0};
-    if (size >= 8) {
-        memcpy(&k.first, p, 8);
-        memcpy(&k.last, p + size - 8, 8);
-    } else if (size >= 4) {
-        uint32_t first, last;
-        memcpy(&first, p, 4);
-        memcpy(&last, p + size - 4, 4);
-        k.first = first;
-        k.last = last;
-    } else if (size > 0) {
-        k.first = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
-    }
-    return k;
-}
-/* Strings as small numbers, in the order in which they came. Immutable after load. */
-struct pep_names {
-    const char **texts;
-    uint32_t *sizes;
-    struct pep_name_key *keys; /* what is compared instead of short texts */
-    uint32_t count, capacity;
-    uint32_t *slots; /* open addressing: id + 1, 0 is free */
-    uint32_t mask;
-};
-uint32_t pep_names_find(const struct pep_names *n, struct pep_span text);
-/* The id, old or new; PEP_NONE without memory. Copies into the pool. */
-uint32_t pep_names_add(struct pep_names *n, struct pep_pool *pool, struct pep_span text);
-void pep_names_free(struct pep_names *n);
-
-enum pep_kind {
-    PEP_V_NIL,
-    PEP_V_BOOL,
-    PEP_V_INT,
-    PEP_V_NUMBER,
-    PEP_V_STRING,
-    PEP_V_LIST,    /* of values */
-    PEP_V_STRINGS, /* of C strings, as a caller passed them */
-    PEP_V_MAP,     /* members sorted by name */
-};
-struct pep_value {
-    uint8_t kind;
-    uint32_t size; /* bytes, items or members */
-    union {
-        bool boolean;
-        int64_t integer;
-        double number;
-        const char *string;
-        const struct pep_value *items;
-        const char *const *strings;
-        const struct pep_member *members;
-    } u;
-};
-struct pep_member {
-    const char *name;
-    uint32_t size;
-    struct pep_value value;
-};
-/* A tree of values from JSON, copied into the pool. PEP_OK, ENOMEM, ELIMIT. null is PEP_V_NIL. */
-int pep_value_from_json(struct pep_pool *pool, const json_t *json, struct pep_value *ret);
-const struct pep_value *pep_map_find(const struct pep_value *map, struct pep_span name);
-/* Item i of a list of either kind; a nil beyond its end. */
-struct pep_value pep_list_at(const struct pep_value *list, size_t i);
-/* `same` of the language: present, not empty, no set, one type, equal. */
-bool pep_value_same(const struct pep_value *a, const struct pep_value *b);
-/* Equal scalars, as `has` compares them. */
-bool pep_value_equal(const struct pep_value *a, const struct pep_value *b);
-/* `digits` significant ones, as "%g" writes it in the "C" locale, whatever the host has set.
- * Returns the length. */
-#define PEP_NUMBER_TEXT 48
-size_t pep_number_text(char text[PEP_NUMBER_TEXT], int digits, double d);
-void pep_put_json_text(struct pep_buffer *out, const char *text, size_t size);
-void pep_put_json_value(struct pep_buffer *out, const struct pep_value *v);
-
-static inline struct pep_value pep_value_text(const char *text, size_t size)
-{
-    struct pep_value v = {.kind = PEP_V_STRING, .size = (uint32_t)size, .u.string = text};
-    return v;
-}
-
-/* ---- names with a meaning: the first ids of every policy's attribute names ---- */
-
-enum pep_known {
-    PEP_NAME_ID,
-    PEP_NAME_ROLES,
-    PEP_NAME_TOKEN_ROLES,
-    PEP_NAME_SCOPES,
-    PEP_NAME_CLIENT,
-    PEP_NAME_ACTOR,
-    PEP_NAME_CHAIN,
-    PEP_NAME_ISSUER,
-    PEP_NAME_TYPE,
-    PEP_NAME_NOW,
-    PEP_NAME_ACTION,
-    PEP_NAME_KNOWN
-};
 
 /* ---- the schema ---- */
 
@@ -317,67 +198,6 @@ struct pep_source {
 struct pep_data {
     const char *name;
     struct pep_value value;
-};
-
-/* ---- Lua states ---- */
-
-struct pep_arena_block;
-struct pep_arena_large;
-#define PEP_ARENA_CLASSES 70
-struct pep_arena {
-    void *free[PEP_ARENA_CLASSES];
-    struct pep_arena_block *blocks;
-    struct pep_arena_large *large;
-    char *at, *end;
-    size_t used, limit, allocated; /* bytes now, allowed, and ever */
-    unsigned refusals;
-};
-
-enum pep_exhausted { PEP_EXHAUSTED_NOT, PEP_EXHAUSTED_STEPS, PEP_EXHAUSTED_MEMORY };
-/* In each state's registry, by number; luaL_ref counts from below. */
-enum {
-    PEP_KEY_FUNCTIONS = 100000, /* of rules, by number */
-    PEP_KEY_NAMES,              /* attribute names, by id + 1 */
-    PEP_KEY_MODULES,            /* while loading */
-    PEP_KEY_TABLES,             /* three of them: engine_plain.c */
-};
-enum pep_object { PEP_OBJECT_SUB, PEP_OBJECT_RES, PEP_OBJECT_CTX, PEP_OBJECTS };
-
-struct pep_loader;
-struct pep_eval;
-struct pep_filled { /* one field of a plain table */
-    uint32_t turn;  /* it was put there, or seen to be there already */
-    uint32_t size;
-    uint64_t first, last; /* of the text or integer that it is; kind says which */
-    uint8_t kind;         /* PEP_V_NIL: something else */
-};
-struct pep_pointer_name {
-    const char *key;
-    uint32_t id;
-};
-struct pep_slot {
-    _Alignas(PEP_CACHE_LINE) atomic_uint busy;
-    bool broken; /* the state must be built anew before it is used */
-    lua_State *L;
-    const struct pep_policy *policy;
-    const struct pep_names *names; /* attribute names; the policy's */
-    struct pep_eval *eval;         /* the running decision */
-    struct pep_loader *loader;     /* while loading */
-    int64_t steps;                 /* left */
-    size_t largest;                /* the largest block since the budget was set */
-    bool counting;                 /* the hook is set */
-    enum pep_exhausted exhausted;  /* sticky until the decision ends */
-    int base;                      /* stack entries that stay */
-    unsigned sorting;              /* comparators inside each other */
-    char objects[PEP_OBJECTS];     /* their addresses are sub, res and ctx */
-    struct pep_pointer_name *by_pointer;
-    uint32_t pointer_mask;
-    size_t collected;              /* arena.allocated at the last step of the collector */
-    uint64_t subject;              /* whose fields the plain table of `sub` holds */
-    uint32_t turn[PEP_OBJECTS];    /* counts the decisions; fields of an older one are stale */
-    struct pep_filled *filled[PEP_OBJECTS]; /* by name: what its field holds */
-    jmp_buf panic;
-    struct pep_arena arena;
 };
 
 struct pep_counter_stripe {
@@ -581,7 +401,19 @@ static inline bool pep_bit(const uint64_t *bits, uint32_t i)
 {
     return bits != NULL && (bits[i >> 6] >> (i & 63) & 1) != 0;
 }
-const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name);
+static inline const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name)
+{
+    unsigned hint = s->hints[name & 63];
+    if (hint == 0)
+        return NULL;
+    if (s->names[hint - 1] == name)
+        return &s->values[hint - 1];
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->names[i] == name)
+            return &s->values[i];
+    }
+    return NULL;
+}
 
 /* ---- engine_claims.c ---- */
 

@@ -294,20 +294,6 @@ static int other_claims(struct build *b)
 
 /* ---- roles, scopes, client, issuer as ids ---- */
 
-const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name)
-{
-    unsigned hint = s->hints[name & 63];
-    if (hint == 0)
-        return NULL;
-    if (s->names[hint - 1] == name)
-        return &s->values[hint - 1];
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (s->names[i] == name)
-            return &s->values[i];
-    }
-    return NULL;
-}
-
 static uint64_t *new_bits(struct build *b, uint32_t count)
 {
     return pep_pool_get(&b->s->pool, (count / 64 + 1) * sizeof(uint64_t));
