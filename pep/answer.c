@@ -91,6 +91,22 @@ bool pep_decision_fill(pep_decision *d, const struct pep_verdict *verdict)
 
 /* ---- stepping through ---- */
 
+/* Without memory jansson may leave a byte out and say nothing: what does not read back is no text.
+ */
+static char *dump(const json_t *item)
+{
+    json_t *again = NULL;
+    char *text = json_dumps(item, JSON_COMPACT);
+    if (text != NULL && (pep_json_parse(pep_span_string(text), OBLIGATIONS_TEXT_MAX, "obligation",
+                                        &again, NULL) != PEP_OK ||
+                         !json_equal(again, item))) {
+        free(text);
+        text = NULL;
+    }
+    json_decref(again);
+    return text;
+}
+
 static bool parse(struct owned *o, const char *text)
 {
     json_t *parsed = NULL;
@@ -105,7 +121,7 @@ static bool parse(struct owned *o, const char *text)
         const json_t *item = json_array_get(parsed, i);
         const char *type = json_string_value(json_object_get(item, "type"));
         o->list[i].type = type != NULL ? type : "";
-        o->list[i].json = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+        o->list[i].json = dump(item);
         o->count = i + 1;
         if (o->list[i].json == NULL)
             break;

@@ -341,6 +341,7 @@ void pep_diag_add(struct pep_diags *d, const char *code, const char *file, int l
     } else {
         clear_item(&item);
         d->lost++;
+        d->starved += !full;
     }
 }
 

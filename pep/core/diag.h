@@ -30,10 +30,11 @@ struct pep_diags {
     size_t errors, warnings; /* notes are in neither */
     size_t
         lost; /* not kept: beyond the maximum, counted by their level; without memory, as errors */
+    size_t starved; /* of these, without memory: what was asked is unknown, and ENOMEM */
 };
 #define PEP_DIAGS_INIT      \
     {                       \
-        NULL, 0, 0, 0, 0, 0 \
+        NULL, 0, 0, 0, 0, 0, 0 \
     }
 
 /* The level comes from the code's first letter (E, W or N). Never fails: a lost one is counted.

@@ -298,7 +298,7 @@ static int compile(struct pep_policy *policy, const struct pep_files *files,
 static void first_diagnosis(const struct pep_diags *diags, int rc, struct pep_error *err)
 {
     struct pep_error first = PEP_ERROR_INIT;
-    for (size_t i = 0; i < diags->count; i++) {
+    for (size_t i = 0; rc != PEP_ENOMEM && i < diags->count; i++) {
         const struct pep_diag *d = &diags->items[i];
         if (d->level != PEP_DIAG_ERROR)
             continue;
@@ -310,6 +310,15 @@ static void first_diagnosis(const struct pep_diags *diags, int rc, struct pep_er
         pep_error_set(err, rc, "%s", pep_strerror(rc));
     else if (err != NULL)
         *err = first;
+}
+
+/* What is refused for want of memory says nothing about the policy: whoever asked may try again. */
+static bool starved(const struct pep_policy *policy, const struct pep_diags *diags)
+{
+    bool any = policy->pool.starved || diags->starved > 0;
+    for (unsigned i = 0; i < policy->slot_count; i++)
+        any = any || policy->slots[i].starved;
+    return any;
 }
 
 int pep_policy_compile_unsigned(const struct pep_files *files,
@@ -327,6 +336,11 @@ int pep_policy_compile_unsigned(const struct pep_files *files,
     locale_t before = uselocale(policy->locale);
     rc = compile(policy, files, all, err);
     uselocale(before);
+    if (rc != PEP_OK && starved(policy, all)) {
+        rc = PEP_ENOMEM;
+        if (err != NULL)
+            *err = (struct pep_error)PEP_ERROR_INIT;
+    }
     if (rc == PEP_OK) {
         *ret = policy;
     } else {

@@ -244,9 +244,11 @@ int pep_check_policy(const struct pep_policy *policy, const struct pep_files *fi
                      struct pep_diags *diags, struct pep_error *err)
 {
     struct check c = {policy, files, diags};
-    size_t before = diags->errors;
+    size_t before = diags->errors, starved = diags->starved;
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i](&c);
+    if (diags->starved > starved)
+        return pep_error_set(err, PEP_ENOMEM, "check: no memory");
     if (diags->errors == before)
         return PEP_OK;
     return pep_error_set(err, PEP_EPOLICY, "%s", "the policy names things that do not exist");

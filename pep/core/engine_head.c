@@ -381,7 +381,10 @@ static void read_function(struct head *h)
         return;
     }
     h->rule->function = (uint32_t)h->ld->functions;
-    if (pep_rule_read_function(h->policy, h->rule, h->L, &err) != PEP_OK)
+    int rc = pep_rule_read_function(h->policy, h->rule, h->L, &err);
+    if (rc == PEP_ENOMEM)
+        h->ld->out_of_memory = true;
+    else if (rc != PEP_OK)
         pep_load_diag(L, "E211", NULL, "rule `%s`: %s", h->rule->id, pep_error_text(&err));
 }
 

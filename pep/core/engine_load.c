@@ -115,8 +115,10 @@ static int finish(lua_State *L)
     pep_freeze_functions(L, -1);
     lua_newtable(L);
     lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
-    if (!pep_slot_intern(slot) || !pep_plain_open(slot))
+    if (!pep_slot_intern(slot) || !pep_plain_open(slot)) {
+        slot->starved = true;
         return luaL_error(L, "no memory");
+    }
     lua_settop(L, 0);
     lua_gc(L, LUA_GCCOLLECT);
     return 0;

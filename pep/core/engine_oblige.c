@@ -9,6 +9,8 @@
  */
 #include "engine_internal.h"
 
+#include "json.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,20 +26,28 @@
 
 struct room {
     int depth, items;
+    bool starved; /* a value could not be made for lack of memory */
 };
 static json_t *to_json(lua_State *L, int index, struct room *room);
+
+static json_t *made(json_t *json, struct room *room)
+{
+    room->starved = room->starved || json == NULL;
+    return json;
+}
 
 static json_t *table_to_json(lua_State *L, int index, struct room *room)
 {
     size_t n = lua_rawlen(L, index);
     if (!pep_afford_walk(L))
         return NULL;
-    json_t *out = n > 0 ? json_array() : json_object();
+    json_t *out = made(n > 0 ? json_array() : json_object(), room);
     for (size_t i = 1; out != NULL && i <= n; i++) {
         lua_rawgeti(L, index, (lua_Integer)i);
         json_t *item = to_json(L, lua_gettop(L), room);
         lua_pop(L, 1);
         if (item == NULL || json_array_append_new(out, item) != 0) {
+            room->starved = room->starved || item != NULL;
             json_decref(out);
             out = NULL;
         }
@@ -49,6 +59,7 @@ static json_t *table_to_json(lua_State *L, int index, struct room *room)
         if (out != NULL && n == 0 && lua_type(L, -2) == LUA_TSTRING)
             item = to_json(L, lua_gettop(L), room);
         if (item == NULL || json_object_set_new(out, lua_tostring(L, -2), item) != 0) {
+            room->starved = room->starved || (item != NULL && out != NULL);
             json_decref(out);
             out = NULL;
         }
@@ -66,15 +77,17 @@ static json_t *to_json(lua_State *L, int index, struct room *room)
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, index, &size);
         room->items -= (int)(size / 16);
-        return memchr(text, 0, size) != NULL ? NULL : json_stringn(text, size);
+        if (memchr(text, 0, size) != NULL || !pep_utf8_valid(pep_span_of(text, size)))
+            return NULL;
+        return made(json_stringn(text, size), room);
     }
     case LUA_TBOOLEAN:
         return json_boolean(lua_toboolean(L, index));
     case LUA_TNUMBER:
         d = lua_tonumber(L, index);
         if (lua_isinteger(L, index))
-            return json_integer(lua_tointeger(L, index));
-        return isfinite(d) ? json_real(d) : NULL;
+            return made(json_integer(lua_tointeger(L, index)), room);
+        return isfinite(d) ? made(json_real(d), room) : NULL;
     case LUA_TTABLE: {
         room->depth++;
         json_t *table = table_to_json(L, index, room);
@@ -143,9 +156,25 @@ int pep_word_step_up(lua_State *L)
 
 /* ---- reading ---- */
 
+/* Without memory jansson may leave a byte out and say nothing: what does not read back is no text.
+ */
+static char *dump_text(const json_t *json)
+{
+    json_t *again = NULL;
+    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text != NULL && (pep_json_parse(pep_span_string(text), strlen(text), "obligations", &again,
+                                        NULL) != PEP_OK ||
+                         !json_equal(again, json))) {
+        free(text);
+        text = NULL;
+    }
+    json_decref(again);
+    return text;
+}
+
 static char *dump_json(struct pep_pool *pool, const json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    char *text = dump_text(json);
     char *copy = text == NULL ? NULL : pep_pool_copy(pool, text, strlen(text));
     free(text);
     return copy;
@@ -203,15 +232,16 @@ bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_
         lua_pop(L, 1);
         return true;
     }
-    struct room room = {.depth = 0, .items = OBLIGE_ITEMS};
+    struct room room = {.depth = 0, .items = OBLIGE_ITEMS, .starved = false};
     json_t *json = lua_type(L, -1) == LUA_TTABLE ? to_json(L, lua_gettop(L), &room) : NULL;
     lua_pop(L, 1);
     if (json_is_object(json) && json_object_size(json) > 0)
-        json = json_pack("[o]", json);
+        json = made(json_pack("[o]", json), &room);
     bool ok = json_is_array(json) && json_array_size(json) <= OBLIGE_MAX;
     for (size_t i = 0; ok && i < json_array_size(json); i++)
         ok = json_is_object(json_array_get(json, i));
     char *text = ok ? dump_json(&ld->policy->pool, json) : NULL;
+    ld->out_of_memory = ld->out_of_memory || room.starved || (ok && text == NULL);
     ok = text != NULL && strlen(text) <= OBLIGE_TEXT;
     if (ok && oblige) {
         rule->oblige = json_incref(json);
@@ -245,7 +275,7 @@ static struct pep_merged *make_merged(const struct pep_policy *policy, const str
                                       double max_age)
 {
     json_t *copy = json_deep_copy(rule->oblige);
-    bool ok = copy != NULL;
+    bool ok = json_equal(copy, rule->oblige); /* without memory jansson leaves members out */
     for (size_t i = 0; ok && i < json_array_size(copy); i++) {
         json_t *o = json_array_get(copy, i);
         const char *type = json_string_value(json_object_get(o, "type"));
@@ -254,7 +284,7 @@ static struct pep_merged *make_merged(const struct pep_policy *policy, const str
     }
     locale_t before =
         uselocale(policy->locale); /* numbers have a point, whatever the host has set */
-    char *text = ok ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = ok ? dump_text(copy) : NULL;
     uselocale(before);
     json_decref(copy);
     struct pep_merged *m = text == NULL ? NULL : malloc(sizeof(*m) + strlen(text) + 1);

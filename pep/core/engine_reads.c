@@ -359,7 +359,7 @@ static bool name_reads(struct pep_policy *policy)
 int pep_reads_build(struct pep_policy *policy)
 {
     struct set s = {NULL, 0, NULL, 0};
-    struct pep_pool pool = {NULL, 0};
+    struct pep_pool pool = {NULL, 0, false};
     const struct rule_reads *reads = each_rule(policy, &pool, &s);
     bool ok = reads != NULL;
     for (uint32_t i = 0; ok && i < policy->index.bucket_count; i++)

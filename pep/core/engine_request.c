@@ -185,8 +185,11 @@ static int add_json(struct pep_eval *e, const struct place *p, const json_t *jso
     json_object_foreach((json_t *)(uintptr_t)json, name, value)
     {
         struct pep_value v;
-        if (pep_value_from_json(&e->pool, value, &v) != PEP_OK)
-            return bad(e, "%s.%s: too deep, or no memory", p->word, name);
+        int rc = pep_value_from_json(&e->pool, value, &v);
+        if (rc != PEP_OK) {
+            bad(e, rc == PEP_ENOMEM ? "%s.%s: no memory" : "%s.%s is too deep", p->word, name);
+            return rc == PEP_ENOMEM ? PEP_CODE_FAULT : PEP_CODE_BAD_REQUEST;
+        }
         int code = add_attribute(e, p, name, &v);
         if (code != 0)
             return code;
@@ -278,7 +281,7 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
     e->verdict = verdict;
     e->slot = NULL;
     e->busy = false;
-    e->pool = (struct pep_pool){NULL, 0};
+    e->pool = (struct pep_pool){NULL, 0, false};
     e->res.count = 0;
     e->res.seen = 0;
     e->ctx.count = 0;

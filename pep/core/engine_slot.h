@@ -63,6 +63,7 @@ struct pep_slot {
     size_t largest;                /* the largest block since the budget was set */
     bool counting;                 /* the hook is set */
     enum pep_exhausted exhausted;  /* sticky until the decision ends */
+    bool starved;                  /* the machine had no memory, whatever the budget says */
     int base;                      /* stack entries that stay */
     unsigned sorting;              /* comparators inside each other */
     char objects[PEP_OBJECTS];     /* their addresses are sub, res and ctx */

@@ -180,6 +180,7 @@ static void *arena_alloc(void *ud, void *old, size_t old_size, size_t size)
         had > 0 && had <= LARGE_FROM && size <= LARGE_FROM && class_of(had) == class_of(size);
     void *p = in_place ? old : get(a, size);
     if (p == NULL && size > had) {
+        slot->starved = true;
         slot->exhausted = PEP_EXHAUSTED_MEMORY;
         slot->broken = true;
         return NULL;
@@ -334,6 +335,7 @@ int pep_slot_open(struct pep_slot *slot, const struct pep_policy *policy, struct
     slot->policy = policy;
     slot->names = &policy->names;
     slot->broken = false;
+    slot->starved = false;
     slot->exhausted = PEP_EXHAUSTED_NOT;
     slot->counting = false;
     slot->arena.limit = PEP_LOAD_MEMORY;

@@ -118,6 +118,10 @@ static bool invariant_holds(struct suite_run *r, size_t i, const struct pep_verd
     struct invariant_call call = {r, &r->suite->invariants[i], verdict, false};
     struct pep_slot *slot = &r->suite->slot;
     char text[256];
+    if (slot->broken) { /* its state is not to be entered again */
+        snprintf(message, MESSAGE_ROOM, "not asked: an invariant before ran out of memory");
+        return false;
+    }
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_LOAD_MEMORY);
     pep_slot_count(slot);
     int status = pep_slot_call(slot, call_invariant, &call);
@@ -127,7 +131,8 @@ static bool invariant_holds(struct suite_run *r, size_t i, const struct pep_verd
     } else if (!call.holds) {
         snprintf(message, MESSAGE_ROOM, "the invariant does not hold for this decision");
     }
-    pep_slot_end(slot);
+    if (!slot->broken)
+        pep_slot_end(slot);
     return status == LUA_OK && call.holds;
 }
 

@@ -41,6 +41,7 @@ struct pep_suite {
     size_t invariant_count;
     char pending[64]; /* `test "x"` whose table has not come yet */
     int pending_line;
+    bool starved; /* the machine had no memory: that is no mistake of the file */
     bool parsed; /* the file is Lua; what fails from then on is its content */
 };
 
@@ -51,5 +52,6 @@ void suite_words_open(struct pep_suite *s, lua_State *L);
  * table without entries is an empty list where `list` holds, else an empty object. Raises nothing:
  * NULL and a static text. `PEP_SUITE_DEPTH` deep at most. */
 json_t *suite_value(lua_State *L, int index, bool list, const char **ret_why);
+extern const char suite_no_memory[];
 
 #endif

@@ -82,7 +82,8 @@ static void load_file(struct pep_suite *s, const struct pep_file *file, struct p
         pep_diag_add(diags, "E502", file->path, s->pending_line,
                      "a test is written: test \"name\" { as = ..., action = ... }",
                      "\"%s\" has no { ... }", s->pending);
-    pep_slot_end(&s->slot);
+    if (!s->slot.broken)
+        pep_slot_end(&s->slot);
 }
 
 /* What other code sees of the cases borrows from what the suite owns. */
@@ -147,7 +148,7 @@ static void check_attributes(const struct pep_suite *s, struct pep_diags *diags)
 int pep_suite_load(const struct pep_files *tests, const struct pep_policy *policy,
                    struct pep_suite **ret, struct pep_diags *diags, struct pep_error *err)
 {
-    size_t errors = diags->errors;
+    size_t errors = diags->errors, starved = diags->starved;
     struct pep_suite *s = aligned_alloc(PEP_CACHE_LINE, sizeof(*s));
     if (s == NULL)
         return pep_error_set(err, PEP_ENOMEM, "tests: no memory");
@@ -162,11 +163,14 @@ int pep_suite_load(const struct pep_files *tests, const struct pep_policy *polic
     pep_slot_count(&s->slot);
     if (pep_slot_call(&s->slot, open_words, s) != LUA_OK)
         rc = pep_error_set(err, PEP_ENOMEM, "tests: no memory");
-    pep_slot_end(&s->slot);
-    for (size_t i = 0; rc == PEP_OK && i < pep_files_count(tests); i++)
+    else
+        pep_slot_end(&s->slot);
+    for (size_t i = 0; rc == PEP_OK && !s->slot.broken && i < pep_files_count(tests); i++)
         load_file(s, pep_files_at(tests, i), diags);
     check_by(s, diags);
     check_attributes(s, diags);
+    if (s->starved || s->slot.starved || diags->starved > starved)
+        rc = pep_error_set(err, PEP_ENOMEM, "tests: no memory");
     if (rc == PEP_OK && diags->errors > errors)
         rc = pep_error_set(err, PEP_EPOLICY, "test files have errors");
     if (rc != PEP_OK) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char suite_no_memory[] = "no memory";
+
 static json_t *value_at(lua_State *L, int index, bool list, int depth, const char **why);
 
 static json_t *number_value(lua_State *L, int index, const char **why)
@@ -24,10 +26,10 @@ static json_t *text_value(lua_State *L, int index, const char **why)
 {
     size_t size;
     const char *text = lua_tolstring(L, index, &size);
-    json_t *v = memchr(text, 0, size) != NULL ? NULL : json_stringn(text, size);
-    if (v == NULL)
-        *why = "a text is not UTF-8, or holds a NUL byte";
-    return v;
+    if (memchr(text, 0, size) == NULL && pep_utf8_valid(pep_span_of(text, size)))
+        return json_stringn(text, size);
+    *why = "a text is not UTF-8, or holds a NUL byte";
+    return NULL;
 }
 
 /* Entries 1 to n and nothing else. */
@@ -111,7 +113,7 @@ static json_t *value_at(lua_State *L, int index, bool list, int depth, const cha
 
 json_t *suite_value(lua_State *L, int index, bool list, const char **ret_why)
 {
-    *ret_why = "no memory";
+    *ret_why = suite_no_memory;
     return value_at(L, lua_absindex(L, index), list, PEP_SUITE_DEPTH, ret_why);
 }
 

@@ -25,11 +25,17 @@ static int line_of(lua_State *L)
     return where.currentline;
 }
 
+static int no_memory(lua_State *L)
+{
+    suite_of(L)->starved = true;
+    return luaL_error(L, "no memory");
+}
+
 static char *copy_text(lua_State *L, const char *text)
 {
     char *copy = strdup(text);
     if (copy == NULL)
-        luaL_error(L, "no memory");
+        no_memory(L);
     return copy;
 }
 
@@ -103,12 +109,16 @@ static int word_token(lua_State *L)
     luaL_setmetatable(L, TOKEN_TYPE);
     void *tokens = grow(s->tokens, &s->token_count, &s->token_capacity, sizeof(*s->tokens),
                         PEP_SUITE_TOKENS_MAX);
+    if (tokens == NULL && s->token_count < PEP_SUITE_TOKENS_MAX)
+        return no_memory(L);
     if (tokens == NULL)
-        return luaL_error(L, "token: no memory, or more than %d tokens", PEP_SUITE_TOKENS_MAX);
+        return luaL_error(L, "token: more than %d tokens", PEP_SUITE_TOKENS_MAX);
     s->tokens = tokens;
     *index = s->token_count - 1;
     struct suite_token *t = &s->tokens[*index];
     t->claims = suite_value(L, 1, false, &why);
+    if (t->claims == NULL && why == suite_no_memory)
+        return no_memory(L);
     if (t->claims == NULL)
         return luaL_error(L, "token: %s", why);
     if (!json_is_object(t->claims))
@@ -143,6 +153,8 @@ static void table_member(lua_State *L, int index, const char *word, const char *
         if (!lua_istable(L, -1))
             luaL_error(L, "%s: `%s` must be a table of names and values", word, name);
         *slot = suite_value(L, -1, false, &why);
+        if (*slot == NULL && why == suite_no_memory)
+            no_memory(L);
         if (*slot == NULL)
             luaL_error(L, "%s: `%s`: %s", word, name, why);
         if (!json_is_object(*slot))
@@ -182,8 +194,10 @@ static struct suite_case *new_case(lua_State *L, struct pep_suite *s, int index,
 {
     void *cases =
         grow(s->cases, &s->case_count, &s->case_capacity, sizeof(*s->cases), PEP_SUITE_CASES_MAX);
+    if (cases == NULL && s->case_count < PEP_SUITE_CASES_MAX)
+        no_memory(L);
     if (cases == NULL)
-        luaL_error(L, "%s: no memory, or more than %d cases", word, PEP_SUITE_CASES_MAX);
+        luaL_error(L, "%s: more than %d cases", word, PEP_SUITE_CASES_MAX);
     s->cases = cases;
     struct suite_case *c = &s->cases[s->case_count - 1];
     c->public.file = s->file->path;
@@ -202,7 +216,7 @@ static void set_token(lua_State *L, struct suite_case *c, const struct suite_tok
     if (c->claims == NULL ||
         (t->has_age &&
          json_object_set_new(c->claims, "auth_time", json_real(c->public.now - t->auth_age)) != 0))
-        luaL_error(L, "no memory");
+        no_memory(L);
 }
 
 static int test_body(lua_State *L)

@@ -34,8 +34,10 @@ void *pep_pool_get(struct pep_pool *pool, size_t size)
         size_t room = size > POOL_BLOCK / 4 ? size : pool->total == 0 ? 1024 : POOL_BLOCK;
         room = room < size ? size : room;
         b = calloc(1, sizeof(*b) + room);
-        if (b == NULL)
+        if (b == NULL) {
+            pool->starved = true;
             return NULL;
+        }
         b->size = room;
         pool->total += room;
         if (room == size && pool->blocks != NULL) { /* full at once: keep filling the first one */
@@ -65,7 +67,7 @@ void pep_pool_free(struct pep_pool *pool)
         next = b->next;
         free(b);
     }
-    *pool = (struct pep_pool){NULL, 0};
+    *pool = (struct pep_pool){NULL, 0, false};
 }
 
 /* ---- names ---- */

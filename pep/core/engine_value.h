@@ -21,6 +21,7 @@ struct pep_pool_block;
 struct pep_pool {
     struct pep_pool_block *blocks;
     size_t total;
+    bool starved; /* memory was refused */
 };
 /* Zeroed, aligned to 16; NULL without memory. */
 void *pep_pool_get(struct pep_pool *pool, size_t size);

@@ -32,10 +32,12 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void __real_free(void *block);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
 
@@ -79,6 +81,13 @@ void *__wrap_realloc(void *old, size_t size)
     return block;
 }
 
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    void *block = refuse(false) ? NULL : __real_aligned_alloc(alignment, size);
+    alloc.live += block != NULL;
+    return block;
+}
+
 void __wrap_free(void *block)
 {
     alloc.live -= block != NULL;
@@ -111,6 +120,19 @@ static void openssl_free(void *block, const char *file, int line)
     (void)file;
     (void)line;
     __real_free(block);
+}
+
+/* What a scenario does between these two has memory enough. */
+static inline long failing_pause(void)
+{
+    long countdown = alloc.countdown;
+    alloc.countdown = -1;
+    return countdown;
+}
+
+static inline void failing_resume(long countdown)
+{
+    alloc.countdown = countdown;
 }
 
 /* ---- the loop ---- */

@@ -16,7 +16,7 @@ static void names_of_every_length_are_told_apart(void **state)
 {
     (void)state;
     struct pep_names names = {0};
-    struct pep_pool pool = {NULL, 0};
+    struct pep_pool pool = {NULL, 0, false};
     char text[41];
     memset(text, 'a', sizeof(text));
     for (size_t size = 1; size <= 40; size++) {
