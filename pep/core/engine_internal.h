@@ -1,6 +1,6 @@
 /*
  * What the engine*.c files share; values and names are in engine_value.h, Lua states in
- * engine_slot.h. The data's way, one file per step:
+ * engine_slot.h, subjects and requests in engine_eval.h. The data's way, one file per step:
  *
  *   engine_source.c    files -> checked Lua code (bytecode dumps made here) and data trees
  *   engine_schema.c    schema.lua -> claims, roles, types            } run once, in the first
@@ -22,6 +22,7 @@
 
 #include "chunk.h"
 #include "engine.h"
+#include "engine_eval.h"
 #include "engine_slot.h"
 #include "engine_value.h"
 
@@ -34,7 +35,6 @@
 #define PEP_STRIPES        16          /* of the rule counters */
 #define PEP_STRIPES_OWNED  8           /* the first of these: each is one thread's alone */
 #define PEP_STRING_MAX     (64 * 1024) /* one string inside a policy */
-#define PEP_SEGMENTS_MAX   32          /* of a resource name */
 #define PEP_CHAIN_MAX      16          /* actors inside each other */
 #define PEP_ROLES_MAX      20000       /* interned names of each kind */
 #define PEP_ENTRIES_MAX    4000000     /* candidates in the whole index */
@@ -351,13 +351,6 @@ void pep_merged_free(struct pep_policy *policy);
 int pep_word_step_up(lua_State *L);
 
 /* engine_resource.c */
-struct pep_resource_name {
-    struct pep_span type, id; /* the id in its canonical form */
-    uint32_t segment_count;
-    struct pep_span segments[PEP_SEGMENTS_MAX]; /* decoded */
-    char room[PEP_RESOURCE_MAX * 3 + 4];
-    size_t used;
-};
 /* NULL, or what is wrong (static text). */
 const char *pep_resource_parse(const char *text, struct pep_resource_name *ret);
 bool pep_type_name_valid(struct pep_span name);
@@ -380,76 +373,11 @@ int pep_rule_read_function(struct pep_policy *policy, struct pep_rule *rule, lua
                            struct pep_error *err);
 int pep_reads_build(struct pep_policy *policy); /* per bucket, once the index stands */
 
-/* engine_subject.c */
-struct pep_subject {
-    const struct pep_policy *policy;
-    uint64_t serial; /* no other subject of the process has it */
-    struct pep_pool pool;
-    const uint32_t *names; /* ids; PEP_NONE for names that no rule mentions */
-    const struct pep_span *texts;
-    const struct pep_value *values;
-    const struct pep_span *json; /* of values that records carry; an empty one: not made */
-    uint32_t count;
-    uint8_t hints[64]; /* by the last six bits of a name: where to look first, plus 1; 0: nowhere */
-    const uint64_t *roles, *scopes; /* bits by id */
-    const uint32_t *role_ids;
-    uint32_t role_count;
-    uint32_t client, issuer; /* ids or PEP_NONE */
-    uint32_t dropped_roles;  /* not in the schema */
-};
-static inline bool pep_bit(const uint64_t *bits, uint32_t i)
-{
-    return bits != NULL && (bits[i >> 6] >> (i & 63) & 1) != 0;
-}
-static inline const struct pep_value *pep_subject_get(const struct pep_subject *s, uint32_t name)
-{
-    unsigned hint = s->hints[name & 63];
-    if (hint == 0)
-        return NULL;
-    if (s->names[hint - 1] == name)
-        return &s->values[hint - 1];
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (s->names[i] == name)
-            return &s->values[i];
-    }
-    return NULL;
-}
-
-/* ---- engine_claims.c ---- */
-
-const json_t *pep_claim_at(const json_t *claims, const char *path);
-/* The name of a claim that says what this issuer (NULL: none to ask) may not assert, or NULL. */
-const char *pep_claim_not_granted(const struct pep_subject *s, const json_t *claims,
-                                  const struct pep_issuer *issuer);
-
-/* engine_request.c */
-struct pep_fields {
-    uint32_t count;
-    uint64_t seen; /* bits by the last six bits of each name: most are told absent by it */
-    uint32_t names[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
-    struct pep_span texts[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
-    struct pep_value values[PEP_ATTRIBUTES_MAX + PEP_SEGMENTS_MAX + 2];
-};
-struct pep_eval {
-    const struct pep_policy *policy;
-    const struct pep_request *request;
-    const struct pep_subject *subject;
-    struct pep_verdict *verdict;
-    struct pep_slot *slot; /* claimed, or NULL */
-    bool busy;             /* none could be claimed */
-    locale_t locale;       /* the thread's own, while a state is claimed */
-    uint32_t type, action; /* ids; PEP_NONE: no rule names it */
-    struct pep_resource_name resource;
-    struct pep_fields res, ctx;
-    struct pep_pool pool; /* values from JSON attributes */
-};
+/* engine_request.c; the structures are in engine_eval.h */
 /* 0, or the code of the denial; the verdict's detail says why. */
 int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
                   const struct pep_request *request, struct pep_verdict *verdict);
 void pep_eval_close(struct pep_eval *e);
-/* The value of object.name for the running decision, NULL if absent. */
-const struct pep_value *pep_eval_get(const struct pep_eval *e, enum pep_object object,
-                                     uint32_t name, struct pep_span text);
 /* True if a rule may name it: the schema declares it, or declares nothing of the kind. */
 bool pep_eval_declared(const struct pep_eval *e, enum pep_object object, uint32_t name);
 

@@ -27,26 +27,24 @@ static void add(struct pep_fields *f, uint32_t name, struct pep_span text, struc
     f->names[f->count] = name;
     f->texts[f->count] = text;
     f->values[f->count] = value;
-    f->seen |= UINT64_C(1) << (name & 63);
     f->count++;
+    uint8_t *hint = &f->hints[name & 63];
+    if (*hint == 0)
+        *hint = pep_hint(f->count);
 }
 
-static const struct pep_value *find(const struct pep_fields *f, uint32_t name, struct pep_span text)
+static const struct pep_value *find_text(const struct pep_fields *f, struct pep_span text)
 {
-    if ((f->seen >> (name & 63) & 1) == 0)
-        return NULL;
-    if (name != PEP_NONE) {
-        for (uint32_t i = 0; i < f->count; i++) {
-            if (f->names[i] == name)
-                return &f->values[i];
-        }
-        return NULL;
-    }
-    for (uint32_t i = 0; i < f->count; i++) { /* a name that no rule's text mentions */
+    for (uint32_t i = 0; i < f->count; i++) {
         if (f->names[i] == PEP_NONE && pep_span_equal(f->texts[i], text))
             return &f->values[i];
     }
     return NULL;
+}
+
+static const struct pep_value *find(const struct pep_fields *f, uint32_t name, struct pep_span text)
+{
+    return name != PEP_NONE ? pep_fields_get(f, name) : find_text(f, text);
 }
 
 /* ---- attributes ---- */
@@ -283,9 +281,9 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
     e->busy = false;
     e->pool = (struct pep_pool){NULL, 0, false};
     e->res.count = 0;
-    e->res.seen = 0;
+    memset(e->res.hints, 0, sizeof(e->res.hints));
     e->ctx.count = 0;
-    e->ctx.seen = 0;
+    memset(e->ctx.hints, 0, sizeof(e->ctx.hints));
     if (e->subject == NULL || request->action == NULL || *request->action == '\0')
         return bad(e, "%s%s", "the request has no subject or no action", "");
     const char *wrong = pep_resource_parse(request->resource, &e->resource);
@@ -327,24 +325,17 @@ void pep_eval_close(struct pep_eval *e)
 
 /* ---- reading ---- */
 
-static const struct pep_value *subject_find(const struct pep_subject *s, uint32_t name,
-                                            struct pep_span text)
+const struct pep_value *pep_eval_get_text(const struct pep_eval *e, enum pep_object object,
+                                          struct pep_span text)
 {
-    if (name != PEP_NONE)
-        return pep_subject_get(s, name);
+    const struct pep_subject *s = e->subject;
+    if (object != PEP_OBJECT_SUB)
+        return find_text(object == PEP_OBJECT_RES ? &e->res : &e->ctx, text);
     for (uint32_t i = 0; i < s->count; i++) {
         if (s->names[i] == PEP_NONE && pep_span_equal(s->texts[i], text))
             return &s->values[i];
     }
     return NULL;
-}
-
-const struct pep_value *pep_eval_get(const struct pep_eval *e, enum pep_object object,
-                                     uint32_t name, struct pep_span text)
-{
-    if (object == PEP_OBJECT_SUB)
-        return subject_find(e->subject, name, text);
-    return find(object == PEP_OBJECT_RES ? &e->res : &e->ctx, name, text);
 }
 
 bool pep_eval_declared(const struct pep_eval *e, enum pep_object object, uint32_t name)

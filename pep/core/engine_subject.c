@@ -68,7 +68,7 @@ static int put(struct build *b, const char *name, const struct pep_value *value)
     b->s->count++;
     uint8_t *hint = &b->s->hints[id & 63];
     if (*hint == 0) /* the later ones with these bits are found by walking */
-        *hint = (uint8_t)(b->s->count < UINT8_MAX ? b->s->count : UINT8_MAX);
+        *hint = pep_hint(b->s->count);
     return PEP_OK;
 }
 
