@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_STATES 4
+#define DEFAULT_STATES   4
+#define SELF_CHECK_STEPS 4000000 /* of all functions together, on the empty request */
 
 /* The first names of every policy, in the order of enum pep_known. */
 static const char *const known_names[PEP_NAME_KNOWN] = {"id",     "roles", "token_roles", "scopes",
@@ -220,6 +221,7 @@ static void self_check(struct pep_policy *policy, const struct pep_subject *nobo
 {
     struct pep_verdict verdict = {.fault_count = 0};
     struct pep_request request = {.subject = nobody, .action = "", .resource = ""};
+    int64_t left = SELF_CHECK_STEPS;
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct pep_rule *rule = &policy->rules[i];
         struct pep_eval e = {.policy = policy,
@@ -230,9 +232,20 @@ static void self_check(struct pep_policy *policy, const struct pep_subject *nobo
                              .action = PEP_NONE};
         if (rule->function == 0)
             continue;
+        if (left <= 0) {
+            pep_diag_add(diags, "W330", rule->file, rule->line,
+                         "correct the functions named before, then check again",
+                         "rule `%s` and those after it were not tried: the ones before took %d "
+                         "steps on a request without attributes",
+                         rule->id, SELF_CHECK_STEPS);
+            return;
+        }
         verdict.fault_count = 0;
         if (pep_rule_call(&e, rule) == PEP_APPLIES_FAULT && verdict.fault_count > 0)
             report_fault(policy, rule, &verdict.faults[0], diags);
+        left -= PEP_BUDGET_STEPS;
+        if (e.slot != NULL && !e.slot->broken)
+            left += e.slot->steps; /* not used */
         pep_eval_close(&e);
     }
 }

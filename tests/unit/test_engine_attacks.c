@@ -179,6 +179,22 @@ static void modules_in_a_row_are_bounded(void **state)
     assert_int_equal(load_chain(33), PEP_EPOLICY);
 }
 
+/* Each is tried once while loading: thousands of endless ones must not add up. */
+static void trying_the_functions_ends(void **state)
+{
+    (void)state;
+    struct kit_file file = {"policies/a.lua",
+                            "for i = 1, 2000 do allow(\"a\" .. i) { action = \"do\",\n"
+                            "  resource = \"t\", when = function() while true do end end } end"};
+    struct pep_diags diags = PEP_DIAGS_INIT;
+    struct pep_policy *p = NULL;
+    assert_int_equal(kit_try(&file, 1, 1, &p, &diags), PEP_OK);
+    assert_in_range(diags.count, 2, 50); /* some that fail, and one for the rest */
+    assert_non_null(strstr(diags.items[diags.count - 1].message, "were not tried"));
+    pep_diags_free(&diags);
+    pep_policy_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +205,7 @@ int main(void)
         cmocka_unit_test(merged_challenges_are_bounded),
         cmocka_unit_test(a_failed_sort_is_forgotten),
         cmocka_unit_test(modules_in_a_row_are_bounded),
+        cmocka_unit_test(trying_the_functions_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
