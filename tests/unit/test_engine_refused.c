@@ -76,6 +76,12 @@ static const struct row rows[] = {
     {TYPE, RULE("when = function() return require('lib.x').y end"), "E206", "no module `lib.x`"},
 };
 
+static bool says(const struct pep_diag *d, const struct row *r)
+{
+    return d != NULL && pep_span_is(pep_span_string(d->code), r->code) &&
+           strstr(d->message, r->part) != NULL;
+}
+
 static void rows_are_refused_or_taken(void **state)
 {
     (void)state;
@@ -88,10 +94,9 @@ static void rows_are_refused_or_taken(void **state)
         struct pep_policy *p = NULL;
         int rc = kit_try(files, 3, 1, &p, &diags);
         const struct pep_diag *d = diags.count == 0 ? NULL : &diags.items[0];
-        if (r->code == NULL
-                ? rc != PEP_OK
-                : rc != PEP_EPOLICY || diags.errors != 1 || strcmp(d->code, r->code) != 0 ||
-                      strstr(d->message, r->part) == NULL)
+        bool as_said =
+            r->code == NULL ? rc == PEP_OK : rc == PEP_EPOLICY && diags.errors == 1 && says(d, r);
+        if (!as_said)
             fail_msg("%s%s: %d, %zu errors, %s %s", r->schema, r->rules, rc, diags.errors,
                      d == NULL ? "" : d->code, d == NULL ? "" : d->message);
         pep_diags_free(&diags);
