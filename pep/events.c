@@ -158,7 +158,7 @@ static inline void fetch_to_write(const void *line)
 }
 
 /* Asks for the lines that a usual record will be written to. They were last read by the consumer,
- * on another core perhaps; fetched only when written, they cost a third of a decision. */
+ * on another core perhaps, and would be waited for if they were fetched only when written. */
 static inline void fetch_cell(const struct ring *r, uint64_t head)
 {
     uint64_t at = head & (r->cells - 1);

@@ -37,7 +37,7 @@ struct pep_readers *pep_readers_new(void);
 void pep_readers_free(struct pep_readers *r);
 
 /* Adds to a counter in a stripe. The owner of one is its only writer and needs no locked
- * instruction, which costs as much as some thirty others and waits for all stores before it. */
+ * instruction, which would wait for all stores before it. */
 static inline void pep_stripe_add(atomic_uint_fast64_t *counter, unsigned stripe, uint64_t amount,
                                   memory_order order)
 {

@@ -289,7 +289,7 @@ static void count(const struct pep_policy *policy, size_t rule, enum pep_applies
     _Atomic uint32_t *counter = applies == PEP_APPLIES_YES  ? &s->applied[rule]
                                 : applies == PEP_APPLIES_NO ? &s->not_applied[rule]
                                                             : &s->faults[rule];
-    if (owned) /* the only writer: no locked instruction, as dear as some thirty others */
+    if (owned) /* the only writer: needs no locked instruction */
         atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                               memory_order_relaxed);
     else
