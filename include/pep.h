@@ -262,7 +262,8 @@ typedef struct pep_options {
     const char *const *audience;   /* values of `aud` that mean this service, NULL at the end;
                                       default: the enrolled name. In PEP_FILE mode without this
                                       the signed policy's issuer audiences alone decide */
-    const char *const *can_oblige; /* obligation types that the caller fulfils, NULL at the end */
+    const char *const *can_oblige; /* obligation types that the caller promises to fulfil when
+                                      pep_check() hands them over, NULL at the end; default: none */
     uint32_t poll_interval_ms;     /* default 15000, at least 100; jittered by a quarter */
     uint32_t stale_after_ms;       /* default 60000; in PEP_POLL mode at least three intervals */
     uint32_t max_stale_s;          /* 0: the bundle's; else the smaller of the two */
@@ -313,21 +314,27 @@ PEP_API void pep_close(pep *p);
 
 /* ---- deciding ----------------------------------------------------------------------------- */
 
-/* True only if a verified, unexpired policy allows and leaves no obligation open. `token` is the
- * JWT as it came after "Bearer "; `resource` is "type:segment/segment" (see pep_resource()). Rules
- * see the segments of the resource name and no other attributes. NULL anywhere is a deny. */
+/* True only if a verified, unexpired policy allows and leaves no obligation open: there is no
+ * decision to hand one over in, so an allow with an obligation is false here, also where
+ * `can_oblige` names its type. `token` is the JWT as it came after "Bearer "; `resource` is
+ * "type:segment/segment" (see pep_resource()). Rules see the segments of the resource name and no
+ * other attributes. NULL anywhere is a deny. */
 PEP_API PEP_NODISCARD bool pep_allow(pep *p, const char *token, const char *action,
                                      const char *resource);
 
-/* The same with attributes and the reasons. `query` and `decision` may be NULL. True only for an
- * allow whose obligations, if any, are all of types named in `can_oblige`. */
+/* The same with attributes and the reasons; `query` and `decision` may be NULL. The answers of the
+ * two differ in one case: the policy allows with obligations, all of them are of types that
+ * `can_oblige` names, and there is a `decision` to hand them over in. Then this is true, and the
+ * caller, who has promised so in `can_oblige`, fulfils each of them (pep_next_obligation()) before
+ * it acts. Without `can_oblige`, or without a `decision`, an allow with an obligation is false. */
 PEP_API PEP_NODISCARD bool pep_check(pep *p, const char *token, const char *action,
                                      const char *resource, const pep_query *query,
                                      pep_decision *decision);
 
 /* All items against one policy version, the token verified once. Fills decisions[0..count-1],
- * each of which was initialised (PEP_DECISION_INIT) and is to be cleared; NULL if only the number
- * matters. Returns how many are allowed. */
+ * each of which was initialised (PEP_DECISION_INIT) and is to be cleared. Returns how many are
+ * allowed, by the rule of pep_check(). `decisions` may be NULL if only the number matters; then an
+ * allow with an obligation does not count. */
 PEP_API size_t pep_check_many(pep *p, const char *token, const pep_item *items, size_t count,
                               pep_decision *decisions);
 

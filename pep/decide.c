@@ -15,8 +15,6 @@
 /* How far a clock of an issuer may be ahead of ours (`nbf`, `iat`). `exp` is taken as it is. */
 #define LEEWAY_S 10
 
-static const char *const nothing[] = {NULL}; /* what pep_allow() can fulfil */
-
 /* One call, about one token, against one policy. */
 struct call {
     struct pep *p;
@@ -27,7 +25,6 @@ struct call {
     pep_state state;
     int64_t age_ms;
     const char *token;
-    const char *const *can_oblige;
     /* The token's lookup, once per call. */
     struct pep_token_entry *entry; /* NULL: not looked up, or refused */
     bool own_entry;                /* the cache has not taken it */
@@ -37,7 +34,7 @@ struct call {
     struct pep_buffer *reads; /* of this item, for its record; NULL: it gets none */
 };
 
-static void begin(struct call *c, struct pep *p, const char *token, const char *const *can_oblige)
+static void begin(struct call *c, struct pep *p, const char *token)
 {
     c->p = p;
     c->now = pep_moment_quick(&c->since_ns);
@@ -46,7 +43,6 @@ static void begin(struct call *c, struct pep *p, const char *token, const char *
     c->active = atomic_load(&p->active);
     c->state = pep_handle_state(p, c->active, &c->now, &c->age_ms);
     c->token = token;
-    c->can_oblige = can_oblige;
     c->entry = NULL;
     c->own_entry = false;
     c->looked_up = false;
@@ -242,7 +238,7 @@ static void fill_rest(pep_decision *d, const struct call *c, bool allowed)
 static bool answer(struct call *c, const struct pep_asked *asked, struct pep_verdict *v,
                    pep_decision *d)
 {
-    if (v->outcome == PEP_ALLOW && v->obligations != NULL && c->can_oblige == nothing)
+    if (v->outcome == PEP_ALLOW && v->obligations != NULL && d == NULL)
         deny(v, PEP_CODE_OBLIGATION, "allowed only with an obligation");
     if (d != NULL && !pep_decision_fill(d, v))
         deny(v, PEP_CODE_FAULT, "no memory");
@@ -265,6 +261,14 @@ static bool answer(struct call *c, const struct pep_asked *asked, struct pep_ver
     return allowed;
 }
 
+/* What this caller can fulfil. Whoever gets no decision (pep_allow(), a check with NULL) is told of
+ * no obligation, so can fulfil none: it would be dropped without a word. */
+static const char *const *fulfils(const struct call *c, const pep_decision *d)
+{
+    static const char *const nothing[] = {NULL};
+    return d == NULL ? nothing : (const char *const *)c->p->settings.can_oblige;
+}
+
 static bool decide(struct call *c, const pep_item *item, pep_decision *d)
 {
     uint8_t storage[PEP_EVENT_MAX / 2];
@@ -283,7 +287,7 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
     } else if (token_holds(c, asked.peer_cert_sha256, &v)) {
         asked.request.subject = c->entry->subject;
         asked.request.now = (double)(c->now.wall_ms / 1000); /* whole: easy to replay */
-        asked.request.can_oblige = c->can_oblige;
+        asked.request.can_oblige = fulfils(c, d);
         if (c->reads != NULL)
             pep_policy_decide_reading(c->active->policy, &asked.request, &v, c->reads);
         else
@@ -313,11 +317,10 @@ static bool no_handle(pep_decision *d)
 
 /* ---- the public functions ---- */
 
-static bool check_one(pep *p, const char *token, const pep_item *item,
-                      const char *const *can_oblige, pep_decision *d)
+static bool check_one(pep *p, const char *token, const pep_item *item, pep_decision *d)
 {
     struct call c;
-    begin(&c, p, token, can_oblige);
+    begin(&c, p, token);
     bool allowed = decide(&c, item, d);
     end(&c);
     return allowed;
@@ -326,7 +329,7 @@ static bool check_one(pep *p, const char *token, const pep_item *item,
 bool pep_allow(pep *p, const char *token, const char *action, const char *resource)
 {
     pep_item item = {action, resource, NULL};
-    return p != NULL && check_one(p, token, &item, nothing, NULL);
+    return p != NULL && check_one(p, token, &item, NULL);
 }
 
 bool pep_check(pep *p, const char *token, const char *action, const char *resource,
@@ -337,7 +340,7 @@ bool pep_check(pep *p, const char *token, const char *action, const char *resour
         return false; /* not initialised: there is no place to say why */
     if (p == NULL)
         return no_handle(decision);
-    return check_one(p, token, &item, (const char *const *)p->settings.can_oblige, decision);
+    return check_one(p, token, &item, decision);
 }
 
 static size_t check_each(struct call *c, const pep_item *items, size_t count,
@@ -363,7 +366,7 @@ size_t pep_check_many(pep *p, const char *token, const pep_item *items, size_t c
         }
         return 0;
     }
-    begin(&c, p, token, (const char *const *)p->settings.can_oblige);
+    begin(&c, p, token);
     size_t allowed = check_each(&c, items, count, decisions);
     end(&c);
     return allowed;

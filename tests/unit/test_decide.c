@@ -228,10 +228,48 @@ static void obligations_must_be_fulfillable(void **unused)
     assert_string_equal(type, "mask");
     assert_non_null(strstr(json, "iban"));
     assert_false(pep_next_obligation(&d, &it, &type, &json));
-    /* pep_allow() has no way to hand the obligation over. */
+    /* Nobody is told of the obligation here, so nobody can fulfil it. */
     assert_false(pep_allow(able, token, "mask", "doc:1"));
+    assert_false(pep_check(able, token, "mask", "doc:1", NULL, NULL));
+    pep_item items[] = {{"mask", "doc:1", NULL}, {"read", "doc:1", NULL}};
+    pep_decision many[] = {PEP_DECISION_INIT, PEP_DECISION_INIT};
+    assert_int_equal(pep_check_many(able, token, items, 2, NULL), 1);
+    assert_int_equal(pep_check_many(able, token, items, 2, many), 2);
+    assert_non_null(many[0].obligations);
+    assert_null(many[1].obligations);
+    /* Another type is not fulfilled, whatever else is. */
+    const char *others[] = {"log", NULL};
+    pep *unable;
+    o.can_oblige = others;
+    assert_int_equal(pep_open(&o, &unable), PEP_OK);
+    assert_false(pep_check(unable, token, "mask", "doc:1", NULL, &d));
+    assert_int_equal(d.code, PEP_CODE_OBLIGATION);
+    pep_close(unable);
+    pep_decision_clear(&many[0]);
     pep_decision_clear(&d);
     pep_close(able);
+}
+
+/* Where nothing is promised in can_oblige, the two always agree. */
+static void allow_and_check_agree(void **unused)
+{
+    (void)unused;
+    static const char *const actions[] = {"read", "pay", "mask", "sign", "none", "", NULL};
+    static const char *const names[] = {"doc:1", "doc:frozen", "doc:", "book:1"};
+    unsigned allowed = 0;
+    for (size_t i = 0; actions[i] != NULL; i++) {
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+            pep_decision d = PEP_DECISION_INIT;
+            bool plain = pep_allow(handle, token, actions[i], names[k]);
+            assert_int_equal(pep_check(handle, token, actions[i], names[k], NULL, &d), plain);
+            assert_int_equal(pep_check(handle, token, actions[i], names[k], NULL, NULL), plain);
+            assert_int_equal(d.allowed, plain);
+            assert_true(!plain || d.obligations == NULL);
+            pep_decision_clear(&d);
+            allowed += plain;
+        }
+    }
+    assert_int_equal(allowed, 1); /* one reads one doc; none of the others */
 }
 
 static void a_challenge_is_not_an_allow(void **unused)
@@ -342,6 +380,7 @@ int main(void)
         cmocka_unit_test(bound_tokens_need_their_certificate_each_time),
         cmocka_unit_test(attributes_reach_the_rules),
         cmocka_unit_test(obligations_must_be_fulfillable),
+        cmocka_unit_test(allow_and_check_agree),
         cmocka_unit_test(a_challenge_is_not_an_allow),
         cmocka_unit_test(many_questions_one_token),
         cmocka_unit_test(status_and_metrics_add_up),
