@@ -9,9 +9,6 @@
 #include "config.h"
 #include "policy_source.h"
 
-#include "pep/core/engine_check.h"
-#include "pep/core/engine_suite.h"
-
 #include <string.h>
 
 struct check_settings {
@@ -69,43 +66,13 @@ static int report(struct session *s, const struct policy_source *p,
     return code;
 }
 
-/* Test files are read, not run against the policy: that is `policyctl test`. */
-static int check_tests(struct policy_source *p, struct pep_error *err)
-{
-    struct pep_suite *suite = NULL;
-    int rc = pep_suite_load(p->repository->tests, p->policy, &suite, &p->diags, err);
-    pep_suite_free(suite);
-    return rc;
-}
-
-static int examine(struct policy_source *p, struct pep_error *err)
-{
-    struct pep_engine_options options = {.lua_states = 1, .author = true};
-    int rc = pep_policy_compile_unsigned(p->files, &options, &p->policy, &p->diags, err);
-    if (rc == PEP_OK)
-        rc = pep_check_policy(p->policy, p->files, &p->diags, err);
-    if (rc == PEP_EPOLICY && p->diags.errors == 0)
-        pep_diag_add(&p->diags, "E001", NULL, 0, NULL, "%s", pep_error_text(err));
-    if (rc == PEP_OK)
-        rc = check_tests(p, err);
-    return rc == PEP_EPOLICY ? PEP_OK : rc;
-}
-
 int check_run(struct session *s, const void *settings)
 {
     const struct check_settings *set = settings;
     const char *dir = session_operand(s, 0);
-    struct policy_source p = {.diags = PEP_DIAGS_INIT};
+    struct policy_source p;
     struct pep_error err = PEP_ERROR_INIT;
-    int rc = repository_read(dir == NULL ? "." : dir, &p.repository, &err);
-    if (rc == PEP_EFORMAT || rc == PEP_ELIMIT)
-        pep_diag_add(&p.diags, "E001", NULL, 0, NULL, "%s", pep_error_text(&err));
-    if (rc == PEP_OK) {
-        p.files = p.repository->files;
-        rc = examine(&p, &err);
-    } else if (rc == PEP_EFORMAT || rc == PEP_ELIMIT) {
-        rc = PEP_OK;
-    }
+    int rc = policy_source_examine(dir == NULL ? "." : dir, &p, &err);
     int code = rc == PEP_OK ? report(s, &p, set) : session_failed(s, &err, "");
     policy_source_close(&p);
     return code;

@@ -8,9 +8,10 @@
  */
 #include "config.h"
 #include "disk.h"
+#include "editor.h"
 #include "embedded.h"
 #include "keyring.h"
-#include "verbs.h"
+#include "policy_source.h"
 
 #include "pep/core/crypto.h"
 
@@ -116,6 +117,8 @@ static int all_free(const struct init *in, struct pep_error *err)
         rc = must_be_free(in, init_templates[i].path, err);
     for (size_t i = 0; rc == PEP_OK && init_editor[i].path != NULL; i++)
         rc = must_be_free(in, init_editor[i].path, err);
+    if (rc == PEP_OK)
+        rc = must_be_free(in, EDITOR_TYPES, err);
     return rc;
 }
 
@@ -187,6 +190,19 @@ static int write_all(const struct init *in, const struct embedded_file *files,
     return rc;
 }
 
+/* From the schema as it is on disk: errors of other files are not ours to tell. */
+static int write_editor(const char *dir, struct pep_error *err)
+{
+    struct policy_source p;
+    int rc = policy_source_examine(dir, &p, err);
+    if (rc == PEP_OK && p.policy == NULL)
+        rc = pep_error_set(err, PEP_EPOLICY, "%s: the policy has errors", dir);
+    if (rc == PEP_OK)
+        rc = editor_write(dir, p.policy, err);
+    policy_source_close(&p);
+    return rc;
+}
+
 static int write_repository(struct init *in, struct pep_error *err)
 {
     int rc = all_free(in, err);
@@ -195,38 +211,77 @@ static int write_repository(struct init *in, struct pep_error *err)
     if (rc == PEP_OK)
         rc = write_all(in, init_templates, err);
     if (rc == PEP_OK)
-        rc = write_all(in, init_editor, err);
+        rc = write_editor(in->dir, err);
     if (rc == PEP_OK)
         rc = write_file(in, DEMO_KEY, 0600, pep_span_string(in->private_jwk), err);
     return rc;
 }
 
-int init_run(struct session *s, const void *settings)
+struct init_settings {
+    bool types;
+};
+
+static const struct option_row rows[] = {
+    {"types", 0, NULL, OPTION_FLAG, offsetof(struct init_settings, types),
+     "only write " EDITOR_TYPES " anew, from the schema of the repository that is there"},
+    OPTION_END,
+};
+const struct option_set init_options = {sizeof(struct init_settings), rows};
+
+static int refresh_types(struct session *s, const char *dir)
 {
-    (void)settings;
-    struct init in = {.dir = s->operands[0]};
     struct pep_error err = PEP_ERROR_INIT;
-    char real[PATH_MAX];
-    bool made = false;
-    int rc = make_folder(in.dir, &err);
-    if (rc == PEP_OK && realpath(in.dir, real) == NULL)
-        rc = pep_error_set(&err, PEP_EIO, "%s: %s", in.dir, strerror(errno));
-    if (rc == PEP_OK) {
-        name_from(real, in.name);
-        rc = write_repository(&in, &err);
-    }
-    if (rc == PEP_OK)
-        rc = keyring_ensure(KEYRING_POLICY, &made, &err);
-    if (in.private_jwk != NULL)
-        pep_wipe(in.private_jwk, strlen(in.private_jwk));
-    free(in.private_jwk);
-    free(in.jwks);
+    int rc = write_editor(dir, &err);
+    if (rc == PEP_EPOLICY)
+        return output_error(&s->out, EXIT_CHECK, "%s\n\npolicyctl check %s", pep_error_text(&err),
+                            dir);
     if (rc == PEP_ECONFLICT)
-        return output_error(&s->out, EXIT_FAILED,
-                            "%s\n\nchoose another folder; nothing was changed",
-                            pep_error_text(&err));
+        return output_error(&s->out, EXIT_FAILED, "%s", pep_error_text(&err));
     if (rc != PEP_OK)
         return session_failed(s, &err, "");
+    output_note(&s->out, "%s/%s follows the schema", dir, EDITOR_TYPES);
+    return EXIT_OK;
+}
+
+static int init_failed(struct session *s, const struct pep_error *err)
+{
+    if (err->code == PEP_ECONFLICT)
+        return output_error(&s->out, EXIT_FAILED,
+                            "%s\n\nchoose another folder; nothing was changed",
+                            pep_error_text(err));
+    return session_failed(s, err, "");
+}
+
+/* Makes the folder, the files and the keys. */
+static int make_all(struct init *in, bool *ret_made, struct pep_error *err)
+{
+    char real[PATH_MAX];
+    int rc = make_folder(in->dir, err);
+    if (rc == PEP_OK && realpath(in->dir, real) == NULL)
+        rc = pep_error_set(err, PEP_EIO, "%s: %s", in->dir, strerror(errno));
+    if (rc == PEP_OK) {
+        name_from(real, in->name);
+        rc = write_repository(in, err);
+    }
+    if (rc == PEP_OK)
+        rc = keyring_ensure(KEYRING_POLICY, ret_made, err);
+    if (in->private_jwk != NULL)
+        pep_wipe(in->private_jwk, strlen(in->private_jwk));
+    free(in->private_jwk);
+    free(in->jwks);
+    return rc;
+}
+
+int init_run(struct session *s, const void *settings)
+{
+    const struct init_settings *set = settings;
+    struct init in = {.dir = s->operands[0]};
+    struct pep_error err = PEP_ERROR_INIT;
+    bool made = false;
+    if (set->types)
+        return refresh_types(s, in.dir);
+    if (make_all(&in, &made, &err) != PEP_OK)
+        return init_failed(s, &err);
     output_note(&s->out, "%s: policy `%s`, ready to check and test", in.dir, in.name);
     if (made)
         output_note(&s->out,

@@ -13,6 +13,7 @@ struct embedded_file {
 
 /* Each ended by a row with a NULL path. */
 extern const struct embedded_file init_templates[]; /* pdp/policyctl/templates */
-extern const struct embedded_file init_editor[];    /* policies/: types and linter settings */
+extern const struct embedded_file init_editor[];    /* policies/: settings of editor and linter */
+extern const struct embedded_file init_words[];     /* editor/words.lua: the words, for LuaLS */
 
 #endif

@@ -124,15 +124,6 @@ int policy_source_check(struct session *s, struct policy_source *p)
     return EXIT_OK;
 }
 
-void policy_source_close(struct policy_source *p)
-{
-    pep_policy_free(p->policy);
-    pep_bundle_free(p->bundle);
-    repository_free(p->repository);
-    pep_diags_free(&p->diags);
-    *p = (struct policy_source){.diags = PEP_DIAGS_INIT};
-}
-
 static void show(struct session *s, const struct policy_source *p, const struct pep_diag *d)
 {
     struct pep_span line = p->repository == NULL ? pep_span_of(NULL, 0)

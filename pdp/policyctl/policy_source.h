@@ -42,6 +42,10 @@ int policy_source_compile(struct session *s, struct policy_source *p);
  * is an error that compiling does not see (a claim that the schema does not declare); warnings are
  * only counted. */
 int policy_source_check(struct session *s, struct policy_source *p);
+/* Reads a folder, compiles and examines it as `check` does. PEP_OK with all findings in `diags`,
+ * also where the repository cannot be read or does not compile; *ret can be closed in every case.
+ * Errors: ENOTFOUND (no repository), EIO, ENOMEM, ELUA. */
+int policy_source_examine(const char *dir, struct policy_source *ret, struct pep_error *err);
 void policy_source_close(struct policy_source *p);
 
 /* Runs the tests of an open, compiled folder and prints failures and the closing line (on stdout).

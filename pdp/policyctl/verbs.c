@@ -5,10 +5,13 @@
 
 const struct verb verbs[] = {
     {"init", GROUP_AUTHOR, KEY_NONE, false, 1, 1, "DIR",
-     "start a policy: a folder that checks and tests, and keys where there are none", NULL,
+     "start a policy: a folder that checks and tests, and keys where there are none", &init_options,
      init_run,
      "Writes schema.lua, a first rule with its test, issuers.json with a demo token key, and\n"
-     "settings for editors. Nothing that exists is overwritten."},
+     "settings for editors. Nothing that exists is overwritten.\n"
+     "With --types DIR is a policy already: only types/pdp.lua, from which editors with LuaLS "
+     "know\n"
+     "what schema.lua declares, is written anew (and .luarc.json and .luacheckrc where missing)."},
     {"check", GROUP_AUTHOR, KEY_NONE, true, 0, 1, "[DIR]",
      "say everything that is wrong with a policy", &check_options, check_run,
      "json: "

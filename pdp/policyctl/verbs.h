@@ -55,7 +55,8 @@ const struct verb *verb_find(const char *name);
 const char *session_operand(const struct session *s, int i);
 
 /* ---- Author ---- */
-extern const struct option_set check_options, test_options, eval_options, bench_options;
+extern const struct option_set init_options, check_options, test_options, eval_options,
+    bench_options;
 extern const struct option_set diff_options;
 int init_run(struct session *s, const void *settings);
 int check_run(struct session *s, const void *settings);

@@ -241,6 +241,11 @@ static const struct pep_diag_text texts[] = {
     {"N305", "an action that no rule can allow",
      "The schema declares the action, and no allow rule covers it, so that every request for it is "
      "denied. That can be meant. If not, a rule is missing, or names the action or type wrongly."},
+    {"N309", "the editor's types are old",
+     "types/pdp.lua was generated from another schema than schema.lua is now, or by another "
+     "version "
+     "of policyctl. Decisions do not depend on it; an editor completes and underlines by it. "
+     "`policyctl init --types DIR` writes it anew. Delete the file if nobody uses it."},
     {"N405", "nobody's tokens count",
      "issuers.json is not there, or its list is empty: no service that decides by this policy "
      "accepts any token. Tests and `eval --subject` do without tokens, so they pass all the same."},

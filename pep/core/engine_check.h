@@ -38,4 +38,9 @@ void pep_policy_profile(const struct pep_policy *policy, const struct pep_reques
 bool pep_check_role_includes(const struct pep_policy *policy, const char *role,
                              const char *included);
 
+/* The schema as LuaLS annotations: classes pdp.Subject and pdp.Resource.TYPE, aliases pdp.Action,
+ * pdp.Role, pdp.ResourceType and pdp.Resource. Appends; the same schema gives the same bytes.
+ * Errors: ENOMEM. */
+int pep_check_types(const struct pep_policy *policy, struct pep_buffer *out);
+
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every code has a case: bad/ over base/ must show it, good/ over base/ must pass. A code without a case
-# fails the test, so that the table and the cases cannot drift apart.
+# What `check` prints: places, source lines, bounds, exit codes, and files that would surprise. That
+# every code has its two cases is codes.sh.
 . "$(dirname "$0")/kit.sh"
 cases=$source/tests/cases/check
 
@@ -15,38 +15,6 @@ build() {
         fi
     fi
 }
-
-"$policyctl" explain | sed -n 's/^\([EWN][0-9][0-9]*\) .*/\1/p' >"$work/codes"
-[ -s "$work/codes" ] || { echo "FAIL explain lists no codes"; exit 1; }
-grep -rhoE '"[EWN][0-9]{3}"' "$source/pep" "$source/pdp" --include='*.c' | tr -d '"' | sort -u >"$work/used"
-sort -u "$work/codes" >"$work/explained"
-cmp -s "$work/used" "$work/explained" || {
-    echo "FAIL codes without an explanation, or explained in vain: $(comm -3 "$work/used" "$work/explained" | tr '\n' ' ')"
-    failures=$((failures + 1))
-}
-while read -r code; do
-    if [ ! -d "$cases/$code/bad" ]; then
-        echo "FAIL $code: no case in tests/cases/check/$code/bad"
-        failures=$((failures + 1))
-        continue
-    fi
-    build "$code" bad
-    wanted=0
-    case $code in E*) wanted=3 ;; esac
-    run "$wanted" "$code" "$policyctl" check "$work/repo" -o json
-    has "$code" out "\"$code\""
-    case $code in
-    W*)
-        run 3 "$code strict" "$policyctl" check --strict "$work/repo" -o json
-        has "$code strict" out "\"$code\""
-        ;;
-    N*) run 0 "$code strict" "$policyctl" check --strict "$work/repo" ;;
-    esac
-    build "$code" good
-    run 0 "$code good" "$policyctl" check "$work/repo" -o json
-    lacks "$code good" out "\"$code\""
-    run 0 "$code explained" "$policyctl" explain "$code"
-done <"$work/codes"
 
 # Places and source lines, as authors see them.
 build W310 bad

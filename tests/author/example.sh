@@ -6,6 +6,7 @@ cp -r "$source/policies" "$work/policies"
 
 run 0 "strict check" "$policyctl" check --strict "$work/policies"
 has "strict check" out "0 errors, 0 warnings"
+lacks "the editor's types are fresh" err "N309"
 run 0 "tests" "$policyctl" test "$work/policies" --cover --min-cover 100
 has "tests" out ", 0 failed"
 has "coverage" out "(100%)"

@@ -1,0 +1,2 @@
+---@meta pdp
+-- Not a generated file: its author keeps it.
