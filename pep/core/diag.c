@@ -66,7 +66,14 @@ static const struct pep_diag_text texts[] = {
      "The rule's table names a key (roles, scopes, clients, issuers, same, when, unless, oblige), "
      "and its value is nil: a misspelt member of a module, a data file or a table. Lua leaves such "
      "a key out, so the rule would apply without that condition. Correct the name, or leave the "
-     "key out."},
+     "key out.\n\n"
+     "Not seen: rules that a loop or a function makes; two rules that begin on one line; a key "
+     "that "
+     "is computed, [\"ro\" .. \"les\"]; a nil at the end of a list, scopes = { \"a\", names.b }. "
+     "`key "
+     "= nil` in so many words counts as meant. A test in which the rule must not apply finds all "
+     "of "
+     "these; `policyctl test --cover` names the rules that have none."},
     {"E120", "the subject has no such attribute",
      "With `claims` in schema.lua, `sub` has exactly the names that are declared there, and "
      "`token_roles`. Any other name reads as nil for ever, so the condition does not do what it "

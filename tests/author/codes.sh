@@ -59,6 +59,21 @@ while read -r code; do
     level "$code"
 done <"$work/codes"
 
+# What explain shows besides the text: an example of each kind, that the cases hold.
+run 0 "examples" lua5.4 "$source/tests/author/examples.lua" "$source/pdp/policyctl/explain/examples.txt" \
+    "$work/trees" "$work/codes"
+cat "$work/out"
+run 0 "explain" "$policyctl" explain -o json
+for member in text bad good; do
+    count=$(grep -oE "\"$member\": ?\"[^\"]" "$work/out" | grep -c . || :)
+    [ "$count" = "$(grep -c . "$work/codes")" ] || fail "explain" "$count times \"$member\""
+done
+run 0 "explain E101" "$policyctl" explain e101
+has "explain E101" out "bad"
+has "explain E101" out '      action = "read", resource = "invoice", role = "viewer",'
+has "explain E101" out '      action = "read", resource = "invoice", roles = "viewer",'
+lacks "explain E101" out "E102"
+
 # The verb itself, for one code of each level.
 for code in E111 W310 N304; do
     wanted=0 strict=0

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", role = "viewer",
+  action = "read", resource = "invoice", role = "viewer",
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", roles = 7,
+  action = "read", resource = "invoice", roles = 7,
 }

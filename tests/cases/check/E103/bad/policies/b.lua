@@ -1,3 +1,3 @@
 allow "b" {
-  resource = "invoice", reason = "test",
+  resource = "invoice",
 }

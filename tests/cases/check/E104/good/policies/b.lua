@@ -1,6 +1,6 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }
 allow "c" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }

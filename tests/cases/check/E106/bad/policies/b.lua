@@ -1,5 +1,5 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
   when = function(sub) return has(sub.roles, "manager") end,
   unless = function(sub) return has(sub.roles, "manager") end,
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice:acme/", reason = "test",
+  action = "read", resource = "invoice:acme/",
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = has,
+  action = "read", resource = "invoice", when = has,
 }

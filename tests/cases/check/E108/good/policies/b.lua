@@ -1,4 +1,4 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
   when = function(sub) return has(sub.roles, "manager") end,
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", oblige = "mfa",
+  action = "read", resource = "invoice", oblige = "mfa",
 }

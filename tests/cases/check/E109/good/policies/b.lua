@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", oblige = { type = "notify" },
+  action = "read", resource = "invoice", oblige = { type = "notify" },
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoce", reason = "test",
+  action = "read", resource = "invoce",
 }

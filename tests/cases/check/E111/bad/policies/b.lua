@@ -1,3 +1,3 @@
 allow "b" {
-  action = "raed", resource = "invoice", reason = "test",
+  action = "raed", resource = "invoice",
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", roles = "veiwer",
+  action = "read", resource = "invoice", roles = "veiwer",
 }

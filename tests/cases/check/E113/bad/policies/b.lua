@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", same = "owner",
+  action = "read", resource = "invoice", same = "owner",
 }

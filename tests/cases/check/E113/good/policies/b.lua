@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", same = "tenant",
+  action = "read", resource = "invoice", same = "tenant",
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", same = "id_of_nobody",
+  action = "read", resource = "invoice", same = "id_of_nobody",
 }

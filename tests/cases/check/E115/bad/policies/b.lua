@@ -1,6 +1,6 @@
 local teams = require "lib.teams"
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
   roles = teams.lead,
   when = teams.own,
 }

@@ -1,5 +1,5 @@
 local who = require "lib.who"
 allow "c" {
-  action = "read", resource = "invoice", roles = "manager", reason = "test",
+  action = "read", resource = "invoice", roles = "manager",
   when = function(sub) return who.checks[1](sub) end,
 }

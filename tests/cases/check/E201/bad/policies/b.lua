@@ -1,4 +1,4 @@
 limit = 5
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }

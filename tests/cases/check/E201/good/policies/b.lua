@@ -1,4 +1,4 @@
 local limit = 5
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = function(_, res) return res.amount == limit end,
+  action = "read", resource = "invoice", when = function(_, res) return res.amount == limit end,
 }

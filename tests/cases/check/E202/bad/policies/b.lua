@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = function() return os.time() > 0 end,
+  action = "read", resource = "invoice", when = function() return os.time() > 0 end,
 }

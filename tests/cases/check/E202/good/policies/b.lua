@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = function(_, _, ctx) return ctx.now > 0 end,
+  action = "read", resource = "invoice", when = function(_, _, ctx) return ctx.now > 0 end,
 }

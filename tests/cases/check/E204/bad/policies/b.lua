@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = function() local e = _ENV return e ~= nil end,
+  action = "read", resource = "invoice", when = function() local e = _ENV return e ~= nil end,
 }

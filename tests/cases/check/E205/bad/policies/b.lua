@@ -1,5 +1,5 @@
 local name = "lib." .. "hours"
 local hours = require(name)
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }

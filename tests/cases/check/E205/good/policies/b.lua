@@ -1,5 +1,5 @@
 local hours = require "lib.hours"
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
   when = function() return hours.open end,
 }

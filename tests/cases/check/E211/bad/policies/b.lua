@@ -1,5 +1,5 @@
 local t = nil
 local x = t.y
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }

@@ -1,3 +1,3 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
 }

@@ -1,4 +1,4 @@
 local t = {{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}
 allow "b" {
-  action = "read", resource = "invoice", reason = "test", when = function() return t ~= nil end,
+  action = "read", resource = "invoice", when = function() return t ~= nil end,
 }

@@ -1,4 +1,4 @@
 allow "b" {
-  action = "read", resource = "invoice", reason = "test",
+  action = "read", resource = "invoice",
   when = function(_, res) return res.amount ~= nil and res.amount <= 5 end,
 }
