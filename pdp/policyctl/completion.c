@@ -64,7 +64,7 @@ static void write_long(const struct verb *v, const struct option_row *row, bool 
 /* A shell `case` from the words so far to the words that may follow. */
 static void write_cases(const char *indent)
 {
-    printf("%s\"\") words=\"", indent);
+    printf("%s\"\") offer=\"", indent);
     write_first_words();
     printf("\" ;;\n");
     for (size_t i = 0; i < verb_count; i++) {
@@ -72,12 +72,12 @@ static void write_cases(const char *indent)
         if (space == NULL || !first_of_family(i))
             continue;
         int length = (int)(space - verbs[i].name);
-        printf("%s\"%.*s\") words=\"", indent, length, verbs[i].name);
+        printf("%s\"%.*s\") offer=\"", indent, length, verbs[i].name);
         write_second_words(verbs[i].name, (size_t)length);
         printf("\" ;;\n");
     }
     for (size_t i = 0; i < verb_count; i++) {
-        printf("%s\"%s\"*) words=\"", indent, verbs[i].name);
+        printf("%s\"%s\"*) offer=\"", indent, verbs[i].name);
         options_of(&verbs[i], write_long);
         printf("\" ;;\n");
     }
@@ -107,12 +107,12 @@ static void write_contexts(const char *options)
 /* A shell `case` for what may follow that is no option. */
 static void write_operands(const char *indent)
 {
-    printf("%s\"explain\") words=\"", indent);
+    printf("%s\"explain\") offer=\"", indent);
     write_codes();
     printf("\" ;;\n"
-           "%s\"context use\") words=$(_policyctl_contexts) ;;\n"
-           "%s\"completion\") words=\"bash zsh fish\" ;;\n"
-           "%s\"help\") words=\"",
+           "%s\"context use\") offer=$(_policyctl_contexts) ;;\n"
+           "%s\"completion\") offer=\"bash zsh fish\" ;;\n"
+           "%s\"help\") offer=\"",
            indent, indent, indent);
     write_first_words();
     printf("\" ;;\n");
@@ -123,13 +123,13 @@ static void write_bash(void)
     printf("# bash completion for policyctl; made by `policyctl completion bash`\n");
     write_contexts("");
     printf("_policyctl()\n{\n"
-           "    local cur=${COMP_WORDS[COMP_CWORD]} said=\"\" words=\"\" i\n"
+           "    local cur=${COMP_WORDS[COMP_CWORD]} said=\"\" offer=\"\" i\n"
            "    case \"${COMP_WORDS[COMP_CWORD - 1]}\" in\n"
-           "        -c | --context) words=$(_policyctl_contexts) ;;\n"
-           "        -o | --output) words=\"table wide json\" ;;\n"
+           "        -c | --context) offer=$(_policyctl_contexts) ;;\n"
+           "        -o | --output) offer=\"table wide json\" ;;\n"
            "    esac\n"
-           "    if [[ -n $words ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "    if [[ -n $offer ]]; then\n"
+           "        COMPREPLY=($(compgen -W \"$offer\" -- \"$cur\"))\n"
            "        return\n"
            "    fi\n"
            "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -144,11 +144,11 @@ static void write_bash(void)
     write_operands("            ");
     printf("        esac\n"
            "    fi\n"
-           "    [[ -n $words ]] || case \"$said\" in\n");
+           "    [[ -n $offer ]] || case \"$said\" in\n");
     write_cases("        ");
     printf("    esac\n"
-           "    [[ $cur == -* || $words != *--* ]] || return\n"
-           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+           "    [[ $cur == -* || $offer != *--* ]] || return\n"
+           "    COMPREPLY=($(compgen -W \"$offer\" -- \"$cur\"))\n"
            "}\n"
            "complete -o default -F _policyctl policyctl\n");
 }
@@ -159,7 +159,7 @@ static void write_zsh(void)
            "# zsh completion for policyctl; made by `policyctl completion zsh`\n");
     write_contexts("setopt localoptions nullglob; ");
     printf("_policyctl()\n{\n"
-           "    local said=\"\" list=\"\" before=\"\" word\n"
+           "    local said=\"\" before=\"\" word offer=\"\"\n"
            "    for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
            "        case \"$before\" in\n"
            "            -c | --context | -o | --output) ;;\n"
@@ -167,7 +167,6 @@ static void write_zsh(void)
            "        esac\n"
            "        before=$word\n"
            "    done\n"
-           "    local words=\"\"\n"
            "    case \"$before\" in\n"
            "        -c | --context) compadd -- ${(s: :)\"$(_policyctl_contexts)\"}; return ;;\n"
            "        -o | --output) compadd -- table wide json; return ;;\n"
@@ -177,16 +176,22 @@ static void write_zsh(void)
     write_operands("            ");
     printf("        esac\n"
            "    fi\n"
-           "    [[ -n $words ]] || case \"$said\" in\n");
+           "    [[ -n $offer ]] || case \"$said\" in\n");
     write_cases("        ");
-    printf("    esac\n"
-           "    if [[ $PREFIX == -* || $words != *--* ]]; then\n"
-           "        compadd -- ${(s: :)words}\n"
-           "    else\n"
-           "        _files\n"
-           "    fi\n"
-           "}\n"
-           "compdef _policyctl policyctl\n");
+    printf(
+        "    esac\n"
+        "    if [[ $PREFIX == -* || $offer != *--* ]]; then\n"
+        "        compadd -- ${(s: :)offer}\n"
+        "    else\n"
+        "        _files\n"
+        "    fi\n"
+        "}\n"
+        "# Found in fpath, this file is the function's first call; read by `source`, it is not.\n"
+        "if [[ $funcstack[1] == _policyctl ]]; then\n"
+        "    _policyctl \"$@\"\n"
+        "else\n"
+        "    compdef _policyctl policyctl\n"
+        "fi\n");
 }
 
 /* ---- fish ---- */
@@ -235,26 +240,62 @@ static void write_fish_word(size_t i)
     }
     if (space == NULL)
         return;
-    printf("complete -c policyctl -n '__fish_seen_subcommand_from %.*s' -f -a %s -d ", length, name,
-           space + 1);
+    printf("complete -c policyctl -n '__fish_seen_subcommand_from %.*s; and not "
+           "__fish_seen_subcommand_from",
+           length, name);
+    write_second_words(name, (size_t)length);
+    printf("' -f -a %s -d ", space + 1);
     write_quoted(verbs[i].summary);
     putchar('\n');
 }
 
-static void write_fish(void)
+/* What the value of a common option may be, where that is known. */
+static const char *fish_values(const struct option_row *row)
 {
-    printf("# fish completion for policyctl; made by `policyctl completion fish`\n");
+    if (row->letter == 'c')
+        return "-x -a '(__policyctl_contexts)' ";
+    if (row->letter == 'o')
+        return "-x -a 'table wide json' ";
+    return row->argument == NULL ? "" : "-r ";
+}
+
+static void write_fish_common(void)
+{
     for (const struct option_row *r = common_options.rows; r->name != NULL; r++) {
         printf("complete -c policyctl -l %s ", r->name);
         if (r->letter != 0)
             printf("-s %c ", r->letter);
-        printf("%s-d ", r->argument == NULL ? "" : "-r ");
+        printf("%s-d ", fish_values(r));
         write_quoted(r->help);
         putchar('\n');
     }
+}
+
+static void write_fish_operands(void)
+{
     printf("complete -c policyctl -n '__fish_seen_subcommand_from explain' -f -a '");
     write_codes();
+    printf("'\ncomplete -c policyctl -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh "
+           "fish'\n"
+           "complete -c policyctl -n '__fish_seen_subcommand_from context; and "
+           "__fish_seen_subcommand_from use' -f -a '(__policyctl_contexts)'\n"
+           "complete -c policyctl -n '__fish_seen_subcommand_from help' -f -a '");
+    write_first_words();
     printf("'\n");
+}
+
+static void write_fish(void)
+{
+    printf("# fish completion for policyctl; made by `policyctl completion fish`\n"
+           "function __policyctl_contexts\n"
+           "    set -l folder $HOME/.config\n"
+           "    set -q XDG_CONFIG_HOME; and set folder $XDG_CONFIG_HOME\n"
+           "    for file in $folder/policyctl/contexts/*.json\n"
+           "        string replace -r '.*/(.*)\\.json$' '$1' -- $file\n"
+           "    end\n"
+           "end\n");
+    write_fish_common();
+    write_fish_operands();
     for (size_t i = 0; i < verb_count; i++) {
         write_fish_word(i);
         options_of(&verbs[i], write_fish_option);

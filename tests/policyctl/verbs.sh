@@ -97,6 +97,59 @@ export XDG_CONFIG_HOME
 offers "status -c" prod-eu
 offers "context use" prod-eu
 
+# The same in the other shells, by their own completion. Each line: words so far, what must be among
+# the offers.
+cat >typed <<'TYPED'
+policyctl |push
+policyctl pus|push
+policyctl service |enrol
+policyctl push --wa|--wait
+policyctl service enrol billing-api --b|--bundle
+policyctl -c prod -o json push --w|--wait
+policyctl explain E12|E121
+policyctl status -o |wide
+policyctl completion |zsh
+policyctl status -c |prod-eu
+policyctl context use |prod-eu
+policyctl help pu|push
+TYPED
+wants() { # wants SHELL: the lines of ./offered answer those of ./typed
+    run 0 "$1 answers each line" test "$(grep -c . typed)" = "$(wc -l <offered)"
+    paste -d '|' typed offered >answers
+    while IFS='|' read -r line want got; do
+        case " $got " in
+        *" $want "*) ;;
+        *)
+            echo "FAIL $1: \`$line\` offers \`$got\`, wanted $want"
+            failures=$((failures + 1))
+            ;;
+        esac
+    done <answers
+}
+if command -v zsh >/dev/null; then
+    mkdir -p fpath
+    cp completion.zsh fpath/_policyctl
+    cut -d '|' -f 1 typed >lines
+    run 0 "zsh" sh -c 'while IFS= read -r line; do set -- "$@" "$line"; done <lines
+        exec zsh -f "$0" fpath "$@"' "$source/tests/policyctl/offers.zsh"
+    cp out offered
+    wants zsh
+else
+    echo "skipped: zsh is not installed, so its completion was not tried"
+fi
+if command -v fish >/dev/null; then
+    cut -d '|' -f 1 typed >lines
+    run 0 "fish" env HOME="$work" fish --no-config -c 'source completion.fish
+        while read -l line; echo (complete -C $line | string split -f 1 \t); end <lines'
+    cp out offered
+    wants fish
+    run 0 "fish, second words once" env HOME="$work" fish --no-config -c 'source completion.fish
+        complete -C "policyctl context use "'
+    lacks "fish, second words once" out add
+else
+    echo "skipped: fish is not installed, so its completion was not tried"
+fi
+
 # Nothing is listed that was not run above.
 "$policyctl" --help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' | sort -u >listed
 sort -u verbs >ran
