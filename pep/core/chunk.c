@@ -230,10 +230,10 @@ static bool is_beyond(uint32_t word)
 }
 
 /* Where a jump lands, what was read after that jump may be something else: `(x and f or has)(y)`.
- */
+ * From CALM_MAX on no word is noted any more. */
 static void land(struct walk *w)
 {
-    uint16_t from = w->pc < CALM_MAX ? w->jump[w->pc] : 1;
+    uint16_t from = w->pc < CALM_MAX ? w->jump[w->pc] : w->pc == CALM_MAX;
     for (unsigned r = 0; from != 0 && r < 256; r++)
         w->calm[r] = w->calm[r] > from ? 0 : w->calm[r];
 }
@@ -264,6 +264,7 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
     struct walk w = {.c = c, .p = p, .function = function, .line = p->about.line};
     size_t absolute = 0;
     p->about.straight = true;
+    p->first_use = c->use_count;
     w.params = p->about.params < PEP_CHUNK_PARAMS ? p->about.params : PEP_CHUNK_PARAMS;
     for (w.pc = 0; w.pc < p->about.instructions && !c->no_memory; w.pc++) {
         uint32_t word = pep_code_word(p, w.pc);
@@ -328,4 +329,33 @@ const struct pep_use *pep_chunk_uses(const struct pep_chunk *c, size_t *ret_coun
 {
     *ret_count = c == NULL ? 0 : c->use_count;
     return c == NULL ? NULL : c->uses;
+}
+
+const struct pep_use *pep_chunk_uses_of(const struct pep_chunk *c, size_t function,
+                                        size_t *ret_count)
+{
+    size_t behind = c->protos[function].about.behind, from = c->protos[function].first_use;
+    *ret_count = (behind < c->count ? c->protos[behind].first_use : c->use_count) - from;
+    return *ret_count == 0 ? NULL : c->uses + from;
+}
+
+/* Functions stand in the order in which they begin. */
+uint32_t pep_chunk_find(const struct pep_chunk *c, int line, int last_line)
+{
+    uint32_t low = 1, high = (uint32_t)c->count, found = PEP_CHUNK_NO_FUNCTION;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (c->protos[middle].about.line < line)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < c->count && c->protos[low].about.line == line; low++) {
+        if (c->protos[low].about.last_line != last_line)
+            continue;
+        if (found != PEP_CHUNK_NO_FUNCTION)
+            return PEP_CHUNK_NO_FUNCTION;
+        found = low;
+    }
+    return found;
 }

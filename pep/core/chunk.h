@@ -39,7 +39,8 @@ struct pep_use {
 };
 struct pep_chunk_function {
     int line, last_line; /* 0 for the main chunk */
-    uint32_t parent;     /* UINT32_MAX for the first one */
+    uint32_t parent;     /* PEP_CHUNK_NO_FUNCTION for the first one */
+    uint32_t behind;     /* the first function behind it and those inside it */
     unsigned params;
     bool variadic;
     size_t constants, instructions;
@@ -60,5 +61,11 @@ void pep_chunk_free(struct pep_chunk *c);
 size_t pep_chunk_function_count(const struct pep_chunk *c);
 const struct pep_chunk_function *pep_chunk_function(const struct pep_chunk *c, size_t i);
 const struct pep_use *pep_chunk_uses(const struct pep_chunk *c, size_t *ret_count);
+/* Those of one function and of the functions inside it. */
+const struct pep_use *pep_chunk_uses_of(const struct pep_chunk *c, size_t function,
+                                        size_t *ret_count);
+/* The function that stands in these lines, if there is no other one; else PEP_CHUNK_NO_FUNCTION. */
+#define PEP_CHUNK_NO_FUNCTION UINT32_MAX
+uint32_t pep_chunk_find(const struct pep_chunk *c, int line, int last_line);
 
 #endif

@@ -7,8 +7,7 @@
 
 #include "chunk.h"
 
-#define PEP_CHUNK_NO_FUNCTION UINT32_MAX
-#define PEP_CHUNK_NAMED       4 /* parameters whose names are kept */
+#define PEP_CHUNK_NAMED 4 /* parameters whose names are kept */
 
 struct pep_chunk_upvalue {
     bool in_stack;
@@ -17,6 +16,7 @@ struct pep_chunk_upvalue {
 };
 struct pep_chunk_proto {
     struct pep_chunk_function about;
+    size_t first_use; /* of it and, behind its own, of those inside it */
     const uint8_t *code;
     const char **constants; /* texts, NULL for anything else */
     struct pep_chunk_upvalue *upvalues;

@@ -185,6 +185,7 @@ static void get_function(struct pep_chunk *c, struct pep_cursor *in, uint32_t pa
     for (size_t i = 0; i < children && !in->failed && !c->no_memory; i++)
         get_function(c, in, self, depth + 1);
     get_debug(c, in, &p);
+    p.about.behind = (uint32_t)c->count;
     c->protos[self] = p; /* the array may have moved */
 }
 

@@ -71,9 +71,10 @@ void pep_policy_free(struct pep_policy *policy)
         free(policy->counters[i].applied);
     pep_merged_free(policy);
     pep_issuers_free(policy->issuers);
-    struct pep_names *names[] = {&policy->names, &policy->types,       &policy->actions,
-                                 &policy->roles, &policy->scopes,      &policy->clients,
-                                 &policy->reads, &policy->issuer_names};
+    struct pep_names *names[] = {&policy->names,     &policy->types,        &policy->actions,
+                                 &policy->roles,     &policy->scopes,       &policy->clients,
+                                 &policy->reads,     &policy->issuer_names, &policy->modules,
+                                 &policy->data_names};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         pep_names_free(names[i]);
     if (policy->locale != (locale_t)0)
@@ -185,20 +186,18 @@ static int load_others(struct pep_policy *policy, struct pep_error *err)
 static const struct pep_source *place_of(const struct pep_policy *policy, const char **text,
                                          int *ret_line)
 {
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const char *path = policy->sources[i].path;
-        size_t n = strlen(path);
-        char *end;
-        if (strncmp(*text, path, n) != 0 || (*text)[n] != ':')
-            continue;
-        long line = strtol(*text + n + 1, &end, 10);
-        if (line <= 0 || line > INT32_MAX || end[0] != ':' || end[1] != ' ')
-            continue;
-        *ret_line = (int)line;
-        *text = end + 2;
-        return &policy->sources[i];
-    }
-    return NULL;
+    const char *colon = strchr(*text, ':');
+    const struct pep_source *s =
+        colon == NULL ? NULL : pep_source_at(policy, pep_span_of(*text, (size_t)(colon - *text)));
+    char *end;
+    if (s == NULL)
+        return NULL;
+    long line = strtol(colon + 1, &end, 10);
+    if (line <= 0 || line > INT32_MAX || end[0] != ':' || end[1] != ' ')
+        return NULL;
+    *ret_line = (int)line;
+    *text = end + 2;
+    return s;
 }
 
 static void report_fault(const struct pep_policy *policy, const struct pep_rule *rule,
@@ -293,7 +292,7 @@ static int compile(struct pep_policy *policy, const struct pep_files *files,
         rc = pep_sources_read(policy, files, diags, err);
     if (rc == PEP_OK)
         rc = load_first(policy, diags, err);
-    else if (rc == PEP_EPOLICY && policy->author && rules_can_load(policy))
+    else if (rc == PEP_EPOLICY && policy->author && !policy->cut && rules_can_load(policy))
         (void)load_first(policy, diags, NULL); /* for its author: what is wrong in the others */
     if (rc == PEP_OK)
         rc = issuers;
@@ -302,7 +301,7 @@ static int compile(struct pep_policy *policy, const struct pep_files *files,
     if (rc == PEP_OK)
         rc = pep_index_build(policy, diags, err);
     if (rc == PEP_OK)
-        rc = pep_reads_build(policy);
+        rc = pep_reads_build(policy, diags);
     if (rc == PEP_OK)
         rc = load_others(policy, err);
     return rc == PEP_OK ? check_functions(policy, diags) : rc;

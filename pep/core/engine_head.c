@@ -46,8 +46,13 @@ static int compare_texts(const void *a, const void *b)
 bool pep_table_is_list(lua_State *L, int table, size_t n)
 {
     size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1))
-        count++;
+    pep_load_charge_walk(L, table);
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
+        if (++count > n) {
+            lua_pop(L, 2);
+            return false;
+        }
+    }
     return count == n;
 }
 
@@ -55,6 +60,16 @@ static bool is_name(const struct pep_value *v)
 {
     struct pep_span text = pep_span_of(v->u.string, v->kind == PEP_V_STRING ? v->size : 0);
     return text.size > 0 && text.size <= 1024 && !pep_has_control(text) && pep_utf8_valid(text);
+}
+
+/* Each is copied, filed, sorted and later put into the index: all of them together are bounded. */
+static void charge_names(struct head *h, size_t count)
+{
+    pep_charge(h->L, count * 4);
+    h->ld->head_names += count;
+    if (h->ld->head_names > PEP_HEAD_NAMES_MAX)
+        luaL_error(h->L, "the heads of all rules have more than %d names in all",
+                   PEP_HEAD_NAMES_MAX);
 }
 
 /* The member `key`: a text or a list of texts, copied in order. Count 0 if absent or wrong. */
@@ -83,7 +98,7 @@ static struct pep_strings texts_of(struct head *h, const char *key)
                       h->rule->id, key, n == 0 ? "" : ", at most 1000");
         return none;
     }
-    pep_charge(L, n * 4);
+    charge_names(h, n);
     if (!c_value && !pep_table_is_list(L, at, n)) { /* what is left out of a deny is a hole */
         pep_load_diag(L, "E102", "{ \"one\", \"two\" }",
                       "rule `%s`: `%s` has members that are no list items", h->rule->id, key);
@@ -102,6 +117,7 @@ static struct pep_strings texts_of(struct head *h, const char *key)
                           key, (int)i + 1);
             return none;
         }
+        pep_charge(L, v.size / 16);
         items[i] = need(h, pep_pool_copy(&h->policy->pool, v.u.string, v.size));
         lua_settop(L, at);
     }
@@ -182,12 +198,16 @@ static bool action_exists(struct head *h, uint32_t action)
 {
     const struct pep_rule *rule = h->rule;
     const struct pep_schema *schema = &h->policy->schema;
+    if (rule->every_type)
+        pep_charge(h->L, schema->type_count / 4);
     for (uint32_t t = 0; rule->every_type && t < schema->type_count; t++) {
+        pep_charge(h->L, schema->types[t].action_count / 8);
         if (schema->types[t].declared && pep_schema_has_action(&schema->types[t], action))
             return true;
     }
     for (uint32_t i = 0; i < rule->pattern_count; i++) {
         const struct pep_resource_type *t = pep_schema_type(h->policy, rule->patterns[i].type);
+        pep_charge(h->L, 1 + (t == NULL ? 0 : t->action_count / 8));
         if (t == NULL || pep_schema_has_action(t, action))
             return true; /* an unknown type has its own diagnosis */
     }
@@ -272,12 +292,14 @@ static void check_same(struct head *h, uint32_t name, const char *text)
     size_t n = 0;
     for (size_t i = 0; i < policy->schema.claim_count && n < 256; i++)
         near[n++] = policy->names.texts[policy->schema.claims[i].name];
+    pep_charge(h->L, 1 + policy->schema.claim_count / 8);
     if (!subject_declares(policy, name))
         pep_load_diag(h->L, "E113", PEP_NEAR(pep_did_you_mean(text, near, n)),
                       "rule `%s`: same: the subject has no attribute `%s`", h->rule->id, text);
     for (uint32_t i = 0; policy->schema.has_types && i < h->rule->pattern_count; i++) {
         uint32_t type = h->rule->patterns[i].type;
         const struct pep_resource_type *t = type == PEP_NONE ? NULL : pep_schema_type(policy, type);
+        pep_charge(h->L, 1 + (t == NULL ? 0 : t->attribute_count / 8));
         if (t != NULL && !pep_type_declares(t, name))
             pep_load_diag(h->L, "E114", NULL, "rule `%s`: same: `%s` has no attribute `%s`",
                           h->rule->id, policy->types.texts[type], text);
@@ -308,6 +330,7 @@ static void read_who(struct head *h)
 static void check_keys(struct head *h)
 {
     lua_State *L = h->L;
+    pep_load_charge_walk(L, h->table);
     for (lua_pushnil(L); lua_next(L, h->table) != 0; lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "a list item";
         size_t i = 0;
@@ -381,7 +404,7 @@ static void read_function(struct head *h)
         return;
     }
     h->rule->function = (uint32_t)h->ld->functions;
-    int rc = pep_rule_read_function(h->policy, h->rule, h->L, &err);
+    int rc = pep_rule_read_function(h->ld, h->rule, h->L, &err);
     if (rc == PEP_ENOMEM)
         h->ld->out_of_memory = true;
     else if (rc != PEP_OK)
@@ -442,11 +465,13 @@ static int declare_rule(lua_State *L)
         return luaL_error(L, "%s \"%s\": needs a table: { action = ..., resource = ... }",
                           effect_words[effect], id);
     lua_settop(L, 1);
-    pep_charge_walk(L);
     pep_push_functions(L);
     bool one = push_function(L, 1, &negated);
+    struct pep_slot *slot = pep_slot_of(L);
+    size_t largest = slot->largest;
     if (one && lua_type(L, -1) == LUA_TFUNCTION && !lua_iscfunction(L, -1))
         lua_rawseti(L, 2, (lua_Integer)++ld->functions);
+    slot->largest = largest; /* no policy can walk over this table */
     lua_settop(L, 1);
     if (ld->first)
         read_head(L, ld, effect, id);

@@ -298,7 +298,7 @@ static bool fill_bucket(struct build *b, struct pep_bucket *bucket, uint64_t pai
     bucket->type = (uint32_t)(pair >> 32);
     bucket->action = (uint32_t)pair;
     bucket->count = merge(b, bucket->type, bucket->action, NULL);
-    b->total += bucket->count;
+    b->total += bucket->count + 1;
     if (b->total > PEP_ENTRIES_MAX) {
         b->too_large = true;
         return false;
@@ -309,6 +309,7 @@ static bool fill_bucket(struct build *b, struct pep_bucket *bucket, uint64_t pai
     merge(b, bucket->type, bucket->action, bucket->rules);
     if (!roles_pay(policy, bucket, &names))
         return true;
+    b->total += names;
     struct entry *room = malloc((names + 1) * sizeof(*room));
     bool ok = room != NULL && list_roles(policy, bucket, room);
     free(room);
@@ -360,7 +361,8 @@ int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct p
     if (!b.too_large)
         return pep_error_set(err, PEP_ENOMEM, "no memory for the index of rules");
     pep_diag_add(diags, "E215", NULL, 0, "name types and actions instead of \"*\"",
-                 "the rules and wildcards make more than %d candidates", PEP_ENTRIES_MAX);
+                 "the rules and wildcards make more than %d candidates, by type, action and role",
+                 PEP_ENTRIES_MAX);
     return PEP_EPOLICY;
 }
 

@@ -37,15 +37,21 @@
 #define PEP_STRING_MAX     (64 * 1024) /* one string inside a policy */
 #define PEP_CHAIN_MAX      16          /* actors inside each other */
 #define PEP_ROLES_MAX      20000       /* interned names of each kind */
-#define PEP_ENTRIES_MAX    4000000     /* candidates in the whole index */
-#define PEP_LOAD_STEPS     20000000    /* all files of one state, while loading */
-#define PEP_LOAD_MEMORY    (256u * 1024 * 1024)
-#define PEP_MISTAKES_MAX   200  /* of heads and schema: then loading ends */
-#define PEP_BRANCHES_MAX   1000 /* `elseif`, `goto` and labels in one source */
-#define PEP_CHAIN_LONG     1000 /* `and` and `or` in one expression */
-#define PEP_FUNCTIONS_DEEP 8    /* functions inside each other */
-#define PEP_MODULES_DEEP   32   /* modules that require each other in a row */
-#define PEP_NESTING_MAX    80   /* brackets and blocks inside each other */
+#define PEP_ENTRIES_MAX    1000000     /* candidates in the whole index */
+#define PEP_READ_NAMES_MAX 4000000     /* of all buckets, counted once for each candidate */
+#define PEP_LOAD_STEPS     4000000     /* all files of one state, while loading */
+#define PEP_LOAD_MEMORY    (128u * 1024 * 1024)
+#define PEP_PARSE_WORK     200000000 /* see engine_scan.c */
+#define PEP_HEAD_NAMES_MAX 500000    /* in the lists of all heads together */
+#define PEP_INCLUDED_MAX   1000000   /* roles that roles include, in all */
+#define PEP_FIELDS_MAX     100000    /* different names of attributes that functions read */
+#define PEP_CLAIMS_MAX     256       /* that a schema declares */
+#define PEP_MISTAKES_MAX   200       /* of heads and schema: then loading ends */
+#define PEP_BRANCHES_MAX   1000      /* `elseif`, `goto` and labels in one source */
+#define PEP_CHAIN_LONG     1000      /* `and` and `or` in one expression */
+#define PEP_FUNCTIONS_DEEP 8         /* functions inside each other */
+#define PEP_MODULES_DEEP   32        /* modules that require each other in a row */
+#define PEP_NESTING_MAX    80        /* brackets and blocks inside each other */
 #define PEP_FREEZE_DEPTH   64
 
 /* ---- the schema ---- */
@@ -194,6 +200,7 @@ struct pep_source {
     struct pep_span dump; /* bytecode made here from checked text */
     bool refused;         /* its text is: it is never run */
     struct pep_chunk *chunk;
+    uint32_t *read_by; /* while loading: by function, the rule + 1 for which it was read */
 };
 struct pep_data {
     const char *name;
@@ -208,13 +215,16 @@ struct pep_merged; /* obligations of several challenges, made on first use */
 struct pep_policy {
     struct pep_pool pool;
     struct pep_names names, types, actions, roles, scopes, clients, issuer_names;
+    struct pep_names modules, data_names;   /* of sources, and of data by place */
     struct pep_names reads;                 /* "sub.tenant" */
     const struct pep_read_name *read_names; /* by id */
     const uint64_t *recorded;               /* bits by name: records may carry sub.NAME */
     struct pep_issuers *issuers;
     struct pep_schema schema;
-    struct pep_source *sources;
+    struct pep_source *sources; /* in the order of their paths */
     size_t source_count;
+    const struct pep_source **module_sources; /* by id in `modules` */
+    bool cut;                                 /* not all files were read */
     struct pep_data *data;
     size_t data_count;
     struct pep_rule *rules; /* sorted by effect, then id */
@@ -239,9 +249,12 @@ struct pep_loader {
     const char *file;
     struct pep_rule *rules; /* in the order of declaration */
     size_t rule_count, rule_capacity;
+    size_t head_names; /* in the lists of all heads */
     size_t functions;
     unsigned char *module_state; /* per source: 0, 1 loading, 2 loaded */
-    unsigned modules_deep;       /* that load each other right now: each takes C stack */
+    const void **walked;         /* tables: a hash of their addresses */
+    size_t walked_count, walked_capacity;
+    unsigned modules_deep; /* that load each other right now: each takes C stack */
 };
 
 /* engine_state.c */
@@ -310,15 +323,15 @@ void pep_push_read_only(lua_State *L); /* replaces the table on top by its read-
 /* engine_source.c */
 int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err);
-/* Compiles checked text: for the author's tools. Appends the dump. */
-/* engine_scan.c: false, with a diagnosis, for a text that Lua's parser must not see. */
-bool pep_source_allowed(const char *path, struct pep_span text, struct pep_diags *diags);
-int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span text,
-                       struct pep_diags *diags, struct pep_buffer *dump);
+/* engine_scan.c: false, with a diagnosis, for a text that Lua's parser must not see. Takes the work
+ * that it makes the parser do off *left, of PEP_PARSE_WORK for all texts together. */
+bool pep_source_allowed(const char *path, struct pep_span text, int64_t *left,
+                        struct pep_diags *diags);
 /* A diagnosis from the error on top of the stack; pops it. */
 void pep_source_error(struct pep_slot *slot, int status, const char *code, const char *path,
                       struct pep_diags *diags);
 const struct pep_source *pep_source_module(const struct pep_policy *policy, const char *module);
+const struct pep_source *pep_source_at(const struct pep_policy *policy, struct pep_span path);
 const struct pep_value *pep_data_find(const struct pep_policy *policy, struct pep_span name);
 /* Loads a dump as a function whose environment is the state's; raises. */
 void pep_push_chunk(lua_State *L, const struct pep_source *source);
@@ -328,7 +341,7 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *loader, struct pep_e
 int pep_slot_rebuild(struct pep_slot *slot);
 void pep_push_functions(lua_State *L); /* the table of rule functions */
 
-/* engine_schema.c */
+/* engine_schema.c, engine_hierarchy.c */
 void pep_schema_open(lua_State *L); /* words of schema.lua into the environment */
 int pep_schema_close(struct pep_policy *policy, struct pep_diags *diags);
 /* The declared (or, without a schema, any) type; NULL if unknown. */
@@ -369,9 +382,10 @@ const uint32_t *pep_bucket_pick(const struct pep_bucket *bucket, const struct pe
 
 /* engine_reads.c */
 /* Where the function on top of the stack is written, and the names that it reads. */
-int pep_rule_read_function(struct pep_policy *policy, struct pep_rule *rule, lua_State *L,
+int pep_rule_read_function(struct pep_loader *ld, struct pep_rule *rule, lua_State *L,
                            struct pep_error *err);
-int pep_reads_build(struct pep_policy *policy); /* per bucket, once the index stands */
+int pep_reads_build(struct pep_policy *policy,
+                    struct pep_diags *diags); /* per bucket, once the index stands */
 
 /* engine_request.c; the structures are in engine_eval.h */
 /* 0, or the code of the denial; the verdict's detail says why. */
@@ -395,12 +409,16 @@ enum pep_head_part {
 };
 enum pep_head_part pep_rule_head(const struct pep_eval *e, const struct pep_rule *rule);
 enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule);
-/* engine_reads.c: what the rules of this bucket (NULL: none) can read, as a JSON object. */
+/* engine_records.c: what the rules of this bucket (NULL: none) can read, as a JSON object. */
 void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out);
 /* engine_explain.c */
 void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,
                       enum pep_head_part part, enum pep_applies applies,
                       struct pep_explanation *ret);
+
+/* engine_load.c: before walking over a table of a policy that is being loaded. */
+void pep_load_charge_walk(lua_State *L, int table);
+bool pep_load_afford_walk(lua_State *L, int table); /* false where that would raise */
 
 /* Raises a diagnosis at the policy's line that is running. */
 void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_WALK 16 /* steps */
+
 int pep_load_line(lua_State *L)
 {
     lua_Debug ar;
@@ -41,6 +43,54 @@ void pep_load_diag(lua_State *L, const char *code, const char *help, const char 
     pep_diag_add(ld->diags, code, ld->file, pep_load_line(L), help, "%s", text);
     if (ld->diags->errors >= PEP_MISTAKES_MAX) /* each looks for a name that was meant */
         luaL_error(L, "more than %d mistakes", PEP_MISTAKES_MAX);
+}
+
+/* ---- walking over tables ---- */
+
+/* Empty slots of a table cost as much to walk over as full ones, and nothing tells how many there
+ * are. The first walk is paid for by what made the table; the next one is charged as if the table
+ * were the largest block. Tables are known by their addresses, which are not used twice, because
+ * the collector stands still while a policy is loaded. */
+static bool was_walked(struct pep_loader *ld, const void *table)
+{
+    if (ld->walked_count * 2 >= ld->walked_capacity) {
+        size_t old = ld->walked_capacity, capacity = old == 0 ? 1024 : old * 2;
+        const void **before = ld->walked, **after = calloc(capacity, sizeof(*after));
+        if (after == NULL)
+            return true; /* charges more */
+        ld->walked = after;
+        ld->walked_capacity = capacity;
+        ld->walked_count = 0;
+        for (size_t i = 0; i < old; i++) {
+            if (before[i] != NULL)
+                (void)was_walked(ld, before[i]);
+        }
+        free(before);
+    }
+    size_t at = (size_t)(((uintptr_t)table >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    for (at &= ld->walked_capacity - 1; ld->walked[at] != NULL;
+         at = (at + 1) & (ld->walked_capacity - 1)) {
+        if (ld->walked[at] == table)
+            return true;
+    }
+    ld->walked[at] = table;
+    ld->walked_count++;
+    return false;
+}
+
+bool pep_load_afford_walk(lua_State *L, int table)
+{
+    struct pep_slot *slot = pep_slot_of(L);
+    if (slot->loader == NULL || was_walked(slot->loader, lua_topointer(L, table)))
+        return pep_afford_walk(L);
+    slot->steps -= FIRST_WALK;
+    return slot->steps >= 0;
+}
+
+void pep_load_charge_walk(lua_State *L, int table)
+{
+    if (!pep_load_afford_walk(L, table))
+        pep_charge(L, 1);
 }
 
 /* ---- require ---- */
@@ -186,6 +236,9 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
 done:
     free(ld->module_state);
     ld->module_state = NULL;
+    free(ld->walked);
+    ld->walked = NULL;
+    ld->walked_count = ld->walked_capacity = 0;
     slot->loader = NULL;
     if (rc != PEP_OK)
         return pep_error_set(err, rc, "the policy files do not load");

@@ -39,7 +39,7 @@ static json_t *made(json_t *json, struct room *room)
 static json_t *table_to_json(lua_State *L, int index, struct room *room)
 {
     size_t n = lua_rawlen(L, index);
-    if (!pep_afford_walk(L))
+    if (!pep_load_afford_walk(L, index))
         return NULL;
     json_t *out = made(n > 0 ? json_array() : json_object(), room);
     for (size_t i = 1; out != NULL && i <= n; i++) {
@@ -106,6 +106,8 @@ static bool is_text_list(lua_State *L)
 {
     int t = lua_gettop(L);
     lua_Integer n = lua_type(L, t) == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, t) : 0, count = 0;
+    if (n > 0)
+        pep_load_charge_walk(L, t);
     for (lua_pushnil(L); n > 0 && lua_next(L, t) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) > 0)
             count++;
@@ -128,7 +130,7 @@ int pep_word_step_up(lua_State *L)
         return luaL_error(L, "step_up: only in a rule's `oblige`");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    pep_charge_walk(L);
+    pep_load_charge_walk(L, 1);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
         bool age = strcmp(key, "max_age") == 0;
@@ -248,6 +250,7 @@ bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_
         ok = note_types(&ld->policy->pool, rule);
     }
     json_decref(json);
+    pep_charge(L, (size_t)(OBLIGE_ITEMS - room.items) * 4);
     if (!ok) {
         pep_load_diag(L, "E109", "oblige = step_up { max_age = 300 } or { type = \"log\", ... }",
                       "rule `%s`: `%s` must be an obligation, or a list of them, each with a type",

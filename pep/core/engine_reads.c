@@ -85,18 +85,19 @@ static const char *const *texts_of(struct pep_policy *policy, const struct set *
 
 /* Whether the function only reads constant fields of its parameters; and which. */
 static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
-                       const struct pep_chunk *chunk)
+                       const struct pep_chunk *chunk, uint32_t function)
 {
     size_t count;
-    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    const struct pep_use *uses = pep_chunk_uses_of(chunk, function, &count);
     size_t room = count < FILLS_MAX ? count + 1 : FILLS_MAX;
     struct pep_read *fills = pep_pool_get(&policy->pool, room * sizeof(*fills));
-    bool plain = !policy->author && !pep_chunk_function(chunk, 0)->variadic;
+    const struct pep_chunk_function *f = pep_chunk_function(chunk, function);
+    bool plain = !policy->author && !f->variadic;
     if (fills == NULL)
         return false;
     for (size_t i = 0; plain && i < count; i++) {
         const struct pep_use *u = &uses[i];
-        bool ours = u->function == 0 && u->param < PEP_OBJECTS;
+        bool ours = u->function == function && u->param < PEP_OBJECTS;
         if (ours && u->kind == PEP_USE_FIELD) {
             struct pep_read r = {
                 u->param, pep_names_add(&policy->names, &policy->pool, pep_span_string(u->name))};
@@ -113,24 +114,23 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
         plain = plain && (!ours || (u->kind != PEP_USE_DYNAMIC && u->kind != PEP_USE_ESCAPE &&
                                     u->kind != PEP_USE_WRITE));
     }
-    const struct pep_chunk_function *f = pep_chunk_function(chunk, 0);
     rule->steps = f->straight && f->instructions <= STRAIGHT_MAX ? (uint8_t)f->instructions : 0;
+    rule->function_size = f->instructions;
     rule->fills = fills;
     rule->plain = plain;
     return true;
 }
 
 static int read_names(struct pep_policy *policy, struct pep_rule *rule,
-                      const struct pep_chunk *chunk)
+                      const struct pep_chunk *chunk, uint32_t function)
 {
     size_t count;
-    const struct pep_use *uses = pep_chunk_uses(chunk, &count);
+    const struct pep_use *uses = pep_chunk_uses_of(chunk, function, &count);
     struct set s = {NULL, 0, NULL, 0};
-    bool ok = note_fills(policy, rule, chunk);
-    rule->function_size = pep_chunk_function(chunk, 0)->instructions;
+    bool ok = note_fills(policy, rule, chunk, function);
     for (size_t i = 0; ok && i < count; i++) {
         const struct pep_use *u = &uses[i];
-        if (u->function != 0 || u->param >= PEP_OBJECTS)
+        if (u->function != function || u->param >= PEP_OBJECTS)
             continue;
         if (u->kind == PEP_USE_FIELD)
             ok = add(&s, intern(policy, u->param, u->name));
@@ -145,19 +145,31 @@ static int read_names(struct pep_policy *policy, struct pep_rule *rule,
     return texts == NULL ? PEP_ENOMEM : PEP_OK;
 }
 
-/* Where the function on top is written: in the rule's file, or in a module. */
-static void note_place(const struct pep_policy *policy, struct pep_rule *rule, lua_State *L)
+/* Where the function on top is written: in the rule's file, or in a module. NULL: not in a file. */
+static const struct pep_source *note_place(const struct pep_policy *policy, struct pep_rule *rule,
+                                           lua_State *L)
 {
     lua_Debug ar;
     lua_pushvalue(L, -1);
     if (lua_getinfo(L, ">S", &ar) == 0 || ar.source[0] != '@')
-        return;
-    for (size_t i = 0; i < policy->source_count; i++) {
-        if (strcmp(policy->sources[i].path, ar.source + 1) == 0)
-            rule->function_file = policy->sources[i].path;
-    }
+        return NULL;
+    const struct pep_source *s = pep_source_at(policy, pep_span_string(ar.source + 1));
+    rule->function_file = s == NULL ? NULL : s->path;
     rule->function_line = ar.linedefined;
     rule->function_last_line = ar.lastlinedefined;
+    return s;
+}
+
+/* What was read for another rule of the same function. */
+static void take_names(struct pep_rule *rule, const struct pep_rule *other)
+{
+    rule->reads = other->reads;
+    rule->reads_any = other->reads_any;
+    rule->fills = other->fills;
+    rule->fill_count = other->fill_count;
+    rule->plain = other->plain;
+    rule->steps = other->steps;
+    rule->function_size = other->function_size;
 }
 
 static int write_function(lua_State *L, const void *data, size_t size, void *ud)
@@ -167,22 +179,44 @@ static int write_function(lua_State *L, const void *data, size_t size, void *ud)
     return ((struct pep_buffer *)ud)->failed;
 }
 
-int pep_rule_read_function(struct pep_policy *policy, struct pep_rule *rule, lua_State *L,
-                           struct pep_error *err)
+/* Where several functions stand in one line, only the code itself says which one it is. Written out
+ * again, so it is charged. */
+static int read_dump(struct pep_policy *policy, struct pep_rule *rule, lua_State *L,
+                     struct pep_error *err)
 {
     struct pep_buffer dump = pep_buffer_of((size_t)16 * PEP_SOURCE_MAX);
     struct pep_chunk *chunk = NULL;
-    note_place(policy, rule, L);
     lua_dump(L, write_function, &dump, 0);
+    size_t size = dump.size;
     int rc = dump.failed ? PEP_ENOMEM : pep_chunk_read(pep_buffer_span(&dump), &chunk, err);
     if (rc == PEP_OK)
-        rc = read_names(policy, rule, chunk);
+        rc = read_names(policy, rule, chunk, 0);
     pep_buffer_free(&dump);
     pep_chunk_free(chunk);
+    pep_charge(L, size / 4);
     return rc;
 }
 
-/* ---- per bucket ---- */
+int pep_rule_read_function(struct pep_loader *ld, struct pep_rule *rule, lua_State *L,
+                           struct pep_error *err)
+{
+    struct pep_policy *policy = ld->policy;
+    const struct pep_source *s = note_place(policy, rule, L);
+    uint32_t f = s == NULL || s->chunk == NULL
+                     ? PEP_CHUNK_NO_FUNCTION
+                     : pep_chunk_find(s->chunk, rule->function_line, rule->function_last_line);
+    if (f == PEP_CHUNK_NO_FUNCTION)
+        return read_dump(policy, rule, L, err);
+    uint32_t *by = &s->read_by[f];
+    if (*by != 0) {
+        take_names(rule, &ld->rules[*by - 1]);
+        return PEP_OK;
+    }
+    *by = (uint32_t)(rule - ld->rules) + 1;
+    return read_names(policy, rule, s->chunk, f);
+}
+
+/* ---- per rule ---- */
 
 static bool add_head(struct pep_policy *policy, const struct pep_rule *rule, struct set *s)
 {
@@ -205,116 +239,175 @@ static bool add_head(struct pep_policy *policy, const struct pep_rule *rule, str
     return ok;
 }
 
-static bool may_have(const struct pep_policy *policy, int object, uint32_t name)
-{
-    const struct pep_schema *schema = &policy->schema;
-    if (object == PEP_OBJECT_CTX)
-        return name > PEP_NAME_TYPE || name == PEP_NAME_NOW;
-    if (object == PEP_OBJECT_SUB) {
-        for (size_t i = 0; i < schema->claim_count; i++) {
-            if (schema->claims[i].name == name)
-                return true;
-        }
-        return !schema->has_claims || name <= PEP_NAME_ISSUER;
-    }
-    for (uint32_t t = 0; t < schema->type_count; t++) {
-        if (schema->types[t].declared && pep_type_declares(&schema->types[t], name))
-            return true;
-    }
-    return !schema->has_types;
-}
-
-/* Every name that any function reads from a parameter. */
-static bool add_any(struct pep_policy *policy, uint8_t objects, struct set *s)
-{
-    for (size_t i = 0; i < policy->source_count; i++) {
-        size_t count;
-        const struct pep_use *uses = pep_chunk_uses(policy->sources[i].chunk, &count);
-        for (size_t k = 0; k < count; k++) {
-            if (uses[k].kind != PEP_USE_FIELD)
-                continue;
-            uint32_t name = pep_names_find(&policy->names, pep_span_string(uses[k].name));
-            for (int o = 0; o < PEP_OBJECTS; o++) {
-                if ((objects >> o & 1) != 0 && may_have(policy, o, name) &&
-                    !add(s, intern(policy, o, uses[k].name)))
-                    return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool same_reads(const struct pep_bucket *a, const char *const *texts, size_t count)
-{
-    return a->read_count == count &&
-           (count == 0 || memcmp(a->reads, texts, count * sizeof(*texts)) == 0);
-}
-
 /* The ids of what each rule reads: names are looked up once per rule, not once per candidate. */
 struct rule_reads {
     const uint32_t *ids;
     uint32_t count;
 };
 
-static struct rule_reads *each_rule(struct pep_policy *policy, struct pep_pool *pool, struct set *s)
+/* ---- what functions may read that hand an object on ---- */
+
+struct build {
+    struct pep_policy *policy;
+    struct pep_pool pool; /* ends with the build */
+    struct set set;
+    const struct rule_reads *rules;
+    uint64_t *declared[PEP_OBJECTS];    /* bits by name: the object may have it */
+    struct rule_reads any[PEP_OBJECTS]; /* ids NULL: not made yet */
+    uint32_t *last;                     /* what the bucket before reads, unsorted */
+    uint32_t last_count;
+    size_t work; /* names added, for all buckets */
+};
+
+static void declare(struct build *b, enum pep_object object, uint32_t name)
 {
-    struct rule_reads *all = pep_pool_get(pool, (policy->rule_count + 1) * sizeof(*all));
-    for (size_t i = 0; all != NULL && i < policy->rule_count; i++) {
-        clear(s);
-        uint32_t *ids = add_head(policy, &policy->rules[i], s)
-                            ? pep_pool_get(pool, (s->count + 1) * sizeof(*ids))
-                            : NULL;
-        if (ids == NULL)
-            return NULL;
-        if (s->count > 0)
-            memcpy(ids, s->ids, s->count * sizeof(*ids));
-        all[i] = (struct rule_reads){ids, s->count};
-    }
-    return all;
+    b->declared[object][name >> 6] |= (uint64_t)1 << (name & 63);
 }
 
-static void keep_reads(struct pep_policy *policy, struct pep_bucket *b, const char *const *texts)
+static bool declare_all(struct build *b)
 {
-    const char **copy = pep_pool_get(&policy->pool, (b->read_count + 1) * sizeof(*copy));
-    uint32_t *ids = pep_pool_get(&policy->pool, (b->read_count + 1) * sizeof(*ids));
-    for (size_t i = 0; copy != NULL && ids != NULL && i < b->read_count; i++) {
-        copy[i] = texts[i];
+    const struct pep_schema *schema = &b->policy->schema;
+    size_t words = b->policy->names.count / 64 + 1;
+    for (int o = 0; o < PEP_OBJECTS; o++) {
+        b->declared[o] = pep_pool_get(&b->pool, words * sizeof(uint64_t));
+        if (b->declared[o] == NULL)
+            return false;
+    }
+    for (uint32_t n = 0; n < b->policy->names.count; n++) {
+        if (n > PEP_NAME_TYPE || n == PEP_NAME_NOW)
+            declare(b, PEP_OBJECT_CTX, n);
+        if (!schema->has_claims || n <= PEP_NAME_ISSUER)
+            declare(b, PEP_OBJECT_SUB, n);
+        if (!schema->has_types || n == PEP_NAME_ID || n == PEP_NAME_TYPE)
+            declare(b, PEP_OBJECT_RES, n);
+    }
+    for (size_t i = 0; i < schema->claim_count; i++)
+        declare(b, PEP_OBJECT_SUB, schema->claims[i].name);
+    for (uint32_t t = 0; t < schema->type_count; t++) {
+        const struct pep_resource_type *type = &schema->types[t];
+        for (size_t i = 0; i < type->segment_count; i++)
+            declare(b, PEP_OBJECT_RES, type->segments[i]);
+        for (size_t i = 0; i < type->attribute_count; i++)
+            declare(b, PEP_OBJECT_RES, type->attributes[i].name);
+    }
+    return true;
+}
+
+/* The set's ids in the build's pool. */
+static bool keep_ids(struct build *b, struct rule_reads *ret)
+{
+    uint32_t *ids = pep_pool_get(&b->pool, (b->set.count + 1) * sizeof(*ids));
+    if (ids == NULL)
+        return false;
+    if (b->set.count > 0)
+        memcpy(ids, b->set.ids, b->set.count * sizeof(*ids));
+    *ret = (struct rule_reads){ids, b->set.count};
+    return true;
+}
+
+/* Every name that any function reads from a parameter and that this object may have. Spoils the
+ * set. */
+static bool find_any(struct build *b, int object)
+{
+    struct pep_policy *policy = b->policy;
+    uint64_t *left = b->declared[object]; /* each name once */
+    clear(&b->set);
+    for (size_t i = 0; i < policy->source_count; i++) {
+        size_t count;
+        const struct pep_use *uses = pep_chunk_uses(policy->sources[i].chunk, &count);
+        for (size_t k = 0; k < count; k++) {
+            uint32_t name = uses[k].kind != PEP_USE_FIELD
+                                ? PEP_NONE
+                                : pep_names_find(&policy->names, pep_span_string(uses[k].name));
+            uint64_t bit = (uint64_t)1 << (name & 63);
+            if (name == PEP_NONE || (left[name >> 6] & bit) == 0)
+                continue;
+            left[name >> 6] &= ~bit;
+            if (!add(&b->set, intern(policy, object, uses[k].name)))
+                return false;
+        }
+    }
+    return keep_ids(b, &b->any[object]);
+}
+
+static bool each_rule(struct build *b)
+{
+    struct pep_policy *policy = b->policy;
+    struct rule_reads *all = pep_pool_get(&b->pool, (policy->rule_count + 1) * sizeof(*all));
+    if (all == NULL)
+        return false;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        clear(&b->set);
+        if (!add_head(policy, &policy->rules[i], &b->set) || !keep_ids(b, &all[i]))
+            return false;
+    }
+    b->rules = all;
+    return true;
+}
+
+/* ---- per bucket ---- */
+
+static bool add_ids(struct build *b, const struct rule_reads *r)
+{
+    bool ok = true;
+    for (uint32_t k = 0; ok && k < r->count; k++)
+        ok = add(&b->set, r->ids[k]);
+    b->work += r->count;
+    return ok;
+}
+
+/* The set's names in the bucket, by name. */
+static bool keep_reads(struct build *b, struct pep_bucket *bucket)
+{
+    struct pep_policy *policy = b->policy;
+    size_t n = b->set.count;
+    const char **texts = pep_pool_get(&policy->pool, (n + 1) * sizeof(*texts));
+    uint32_t *ids = pep_pool_get(&policy->pool, (n + 1) * sizeof(*ids));
+    uint32_t *last = realloc(b->last, (n + 1) * sizeof(*last));
+    b->last = last == NULL ? b->last : last;
+    if (texts == NULL || ids == NULL || last == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        texts[i] = policy->reads.texts[b->set.ids[i]];
+        last[i] = b->set.ids[i];
+    }
+    b->last_count = (uint32_t)n;
+    if (n > 1)
+        qsort(texts, n, sizeof(*texts), compare_texts);
+    for (size_t i = 0; i < n; i++)
         ids[i] = pep_names_find(&policy->reads, pep_span_string(texts[i]));
-    }
-    b->reads = copy;
-    b->read_ids = ids;
+    b->work += n * 16;
+    bucket->reads = texts;
+    bucket->read_ids = ids;
+    bucket->read_count = n;
+    return true;
 }
 
-static bool fill_bucket(struct pep_policy *policy, struct pep_bucket *b, struct set *s,
-                        const struct pep_bucket *previous, const struct rule_reads *reads)
+static bool fill_bucket(struct build *b, struct pep_bucket *bucket,
+                        const struct pep_bucket *previous)
 {
     uint8_t any = 0;
+    for (uint32_t i = 0; i < bucket->count; i++)
+        any |= b->policy->rules[bucket->rules[i]].reads_any;
+    for (int o = 0; o < PEP_OBJECTS; o++) {
+        if ((any >> o & 1) != 0 && b->any[o].ids == NULL && !find_any(b, o))
+            return false;
+    }
+    clear(&b->set);
     bool ok = true;
-    clear(s);
-    for (uint32_t i = 0; ok && i < b->count; i++) {
-        const struct rule_reads *r = &reads[b->rules[i]];
-        for (uint32_t k = 0; ok && k < r->count; k++)
-            ok = add(s, r->ids[k]);
-        any |= policy->rules[b->rules[i]].reads_any;
-    }
-    if (ok && any != 0)
-        ok = add_any(policy, any, s);
-    const char **texts = ok ? malloc((s->count + 1) * sizeof(*texts)) : NULL;
-    if (texts == NULL)
-        return false;
-    for (uint32_t i = 0; i < s->count; i++)
-        texts[i] = policy->reads.texts[s->ids[i]];
-    if (s->count > 1)
-        qsort(texts, s->count, sizeof(*texts), compare_texts);
-    b->read_count = s->count;
-    if (previous != NULL && same_reads(previous, texts, s->count)) {
-        b->reads = previous->reads;
-        b->read_ids = previous->read_ids;
-    } else {
-        keep_reads(policy, b, texts);
-    }
-    free(texts);
-    return b->reads != NULL && b->read_ids != NULL;
+    for (int o = 0; ok && o < PEP_OBJECTS; o++)
+        ok = (any >> o & 1) == 0 || add_ids(b, &b->any[o]);
+    for (uint32_t i = 0; ok && i < bucket->count && b->work <= PEP_READ_NAMES_MAX; i++)
+        ok = add_ids(b, &b->rules[bucket->rules[i]]);
+    bool same =
+        previous != NULL && b->last_count == b->set.count &&
+        (b->set.count == 0 || memcmp(b->last, b->set.ids, b->set.count * sizeof(*b->last)) == 0);
+    if (!ok || !same)
+        return ok && keep_reads(b, bucket);
+    bucket->reads = previous->reads;
+    bucket->read_ids = previous->read_ids;
+    bucket->read_count = previous->read_count;
+    return true;
 }
 
 /* ,"sub.tenant": */
@@ -356,82 +449,25 @@ static bool name_reads(struct pep_policy *policy)
     return true;
 }
 
-int pep_reads_build(struct pep_policy *policy)
+int pep_reads_build(struct pep_policy *policy, struct pep_diags *diags)
 {
-    struct set s = {NULL, 0, NULL, 0};
-    struct pep_pool pool = {NULL, 0, false};
-    const struct rule_reads *reads = each_rule(policy, &pool, &s);
-    bool ok = reads != NULL;
-    for (uint32_t i = 0; ok && i < policy->index.bucket_count; i++)
-        ok = fill_bucket(policy, &policy->index.buckets[i], &s,
-                         i == 0 ? NULL : &policy->index.buckets[i - 1], reads);
-    ok = ok && name_reads(policy);
-    pep_pool_free(&pool);
-    free(s.ids);
-    free(s.seen);
-    return ok ? PEP_OK : PEP_ENOMEM;
-}
-
-/* ---- for records ---- */
-
-const char *const *pep_policy_reads(const struct pep_policy *policy, const char *type,
-                                    const char *action, size_t *ret_count)
-{
-    uint32_t t = pep_names_find(&policy->types, pep_span_string(type));
-    uint32_t a = pep_names_find(&policy->actions, pep_span_string(action));
-    const struct pep_bucket *b = pep_index_find(&policy->index, t, a);
-    *ret_count = b == NULL ? 0 : b->read_count;
-    return b == NULL ? NULL : b->reads;
-}
-
-/* A subject's values are written once, when its token is verified; see engine_subject.c. */
-static struct pep_span known_json(const struct pep_subject *s, const struct pep_value *v)
-{
-    return v == NULL || s->json == NULL ? (struct pep_span){NULL, 0} : s->json[v - s->values];
-}
-
-/* A name and its value, or as much of it as is known as text; with one look at the room. */
-static void put_both(struct pep_buffer *out, struct pep_span name, struct pep_span value)
-{
-    uint8_t *at = pep_buffer_room(out, name.size + value.size);
-    if (at == NULL) {
-        pep_put_span(out, name);
-        pep_put_span(out, value);
-        return;
-    }
-    memcpy(at, name.data, name.size);
-    if (value.size > 0)
-        memcpy(at + name.size, value.data, value.size);
-    pep_buffer_add(out, name.size + value.size);
-}
-
-void pep_eval_put_reads(struct pep_eval *e, const struct pep_bucket *b, struct pep_buffer *out)
-{
-    pep_put_u8(out, '{');
-    for (size_t i = 0; b != NULL && i < b->read_count; i++) {
-        const struct pep_read_name *r = &e->policy->read_names[b->read_ids[i]];
-        enum pep_object object = (enum pep_object)r->object;
-        const struct pep_value *v = pep_eval_get(e, object, r->name, r->text);
-        struct pep_span name = {r->json.data + (i == 0), r->json.size - (i == 0)}; /* a comma */
-        struct pep_span json = {NULL, 0};
-        if (object == PEP_OBJECT_SUB)
-            json = known_json(e->subject, v);
-        put_both(out, name, json);
-        if (json.size == 0)
-            pep_put_json_value(out, v);
-    }
-    pep_put_u8(out, '}');
-}
-
-void pep_policy_put_reads(const struct pep_policy *policy, const struct pep_request *request,
-                          struct pep_buffer *out)
-{
-    struct pep_verdict scratch;
-    struct pep_eval e;
-    scratch.detail[0] = '\0';
-    const struct pep_bucket *b = NULL;
-    if (pep_eval_open(&e, policy, request, &scratch) == 0)
-        b = pep_index_find(&policy->index, e.type, e.action);
-    pep_eval_put_reads(&e, b, out);
-    pep_eval_close(&e);
+    struct build b = {.policy = policy};
+    struct pep_bucket *buckets = policy->index.buckets;
+    bool ok = declare_all(&b) && each_rule(&b);
+    for (uint32_t i = 0; ok && i < policy->index.bucket_count && b.work <= PEP_READ_NAMES_MAX; i++)
+        ok = fill_bucket(&b, &buckets[i], i == 0 ? NULL : &buckets[i - 1]);
+    bool all = b.work <= PEP_READ_NAMES_MAX;
+    ok = ok && all && name_reads(policy);
+    pep_pool_free(&b.pool);
+    free(b.set.ids);
+    free(b.set.seen);
+    free(b.last);
+    if (ok || all)
+        return ok ? PEP_OK : PEP_ENOMEM;
+    pep_diag_add(
+        diags, "E215", NULL, 0,
+        "name types and actions instead of \"*\", and read fewer names in the functions of "
+        "rules for many",
+        "what the functions of all candidates read makes more than %d names", PEP_READ_NAMES_MAX);
+    return PEP_EPOLICY;
 }

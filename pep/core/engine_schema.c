@@ -1,16 +1,18 @@
 /*
- * schema.lua: claims, roles, resource types. Its words fill struct pep_schema while the file runs
- * in the first Lua state; pep_schema_close() then closes the role hierarchy, so that a decision
- * only tests bits.
+ * The words of schema.lua: claims, roles, resource types. They fill struct pep_schema while the
+ * file runs in the first Lua state; engine_hierarchy.c then closes the role hierarchy.
  *
  * Mistakes become diagnoses and reading goes on, so that an author sees all of them at once. Tables
  * are read raw; nothing owned lives across a call that can raise, because everything is in the
- * policy's pool.
+ * policy's pool. What is read from a list is charged by the item, because reading takes longer than
+ * making the list did.
  */
 #include "engine_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define NAME_MAX_BYTES 1024 /* as in rule heads */
 
 static const char *const shapes[PEP_SHAPE_COUNT] = {"string", "number", "integer", "boolean",
                                                     "set",    "scopes", "any"};
@@ -25,8 +27,12 @@ static struct pep_loader *loader_of(lua_State *L, const char *word)
     struct pep_loader *ld = pep_slot_of(L)->loader;
     if (ld == NULL || !ld->first || ld->phase != PEP_SOURCE_SCHEMA)
         luaL_error(L, "%s: belongs in schema.lua", word);
-    pep_charge_walk(L);
     return ld;
+}
+
+static void charge_items(lua_State *L, size_t count)
+{
+    pep_charge(L, count * 8);
 }
 
 static void *need(lua_State *L, void *p)
@@ -43,6 +49,8 @@ static uint32_t intern(lua_State *L, struct pep_names *names, const char *text, 
     struct pep_policy *policy = pep_slot_of(L)->loader->policy;
     if (names->count >= PEP_ROLES_MAX)
         luaL_error(L, "more than %d names of one kind", PEP_ROLES_MAX);
+    if (size > NAME_MAX_BYTES)
+        luaL_error(L, "a name of %d bytes: at most %d", (int)size, NAME_MAX_BYTES);
     uint32_t id = pep_names_add(names, &policy->pool, pep_span_of(text, size));
     if (id == PEP_NONE)
         need(L, NULL);
@@ -77,6 +85,7 @@ static const char *member_text(lua_State *L, int t, const char *name)
 
 static void only_keys(lua_State *L, int t, const char *what, const char *const *keys, size_t count)
 {
+    pep_load_charge_walk(L, t);
     for (lua_pushnil(L); lua_next(L, t) != 0; lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "a list item";
         size_t i = 0;
@@ -191,8 +200,12 @@ static int word_claims(lua_State *L)
     if (schema->has_claims)
         pep_load_diag(L, "E301", "put all claims into one", "`claims` stands twice");
     schema->has_claims = true;
+    pep_load_charge_walk(L, 1);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_settop(L, 2)) {
         size_t size;
+        charge_items(L, 1);
+        if (schema->claim_count >= PEP_CLAIMS_MAX)
+            return luaL_error(L, "more than %d claims", PEP_CLAIMS_MAX);
         if (lua_type(L, -2) != LUA_TSTRING) {
             pep_load_diag(L, "E301", NULL, "claims have names: id = { from = \"sub\" }");
             continue;
@@ -241,6 +254,7 @@ static void read_role(lua_State *L, const char *name, size_t size)
     uint32_t id = intern(L, &policy->roles, name, size);
     uint32_t *inherits = need(L, pep_pool_get(&policy->pool, (n + 1) * sizeof(*inherits)));
     size_t count = 0;
+    charge_items(L, n);
     for (size_t i = 1; i <= n; i++) {
         if (lua_rawgeti(L, t, (lua_Integer)i) == LUA_TSTRING) {
             size_t length;
@@ -266,8 +280,10 @@ static int word_roles(lua_State *L)
     if (ld->policy->schema.has_roles)
         pep_load_diag(L, "E301", "put all roles into one", "`roles` stands twice");
     ld->policy->schema.has_roles = true;
+    pep_load_charge_walk(L, 1);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_settop(L, 2)) {
         size_t size;
+        charge_items(L, 1);
         if (lua_type(L, -2) != LUA_TSTRING) {
             pep_load_diag(L, "E301", "viewer = {}", "roles have names");
             continue;
@@ -353,6 +369,7 @@ static void read_actions(lua_State *L, struct pep_resource_type *type, const cha
                       name);
         return;
     }
+    charge_items(L, n);
     type->actions = need(L, pep_pool_get(&policy->pool, n * sizeof(*type->actions)));
     for (size_t i = 1; i <= n; i++) {
         size_t size;
@@ -376,8 +393,12 @@ static void read_attributes(lua_State *L, struct pep_resource_type *type, const 
                       "resource `%s`: `attrs` must be a table", name);
         return;
     }
+    pep_load_charge_walk(L, t);
     for (lua_pushnil(L); lua_next(L, t) != 0; lua_settop(L, t + 1)) {
         struct pep_attribute a = {.line = pep_load_line(L)};
+        charge_items(L, 1);
+        if (type->attribute_count >= PEP_ATTRIBUTES_MAX)
+            luaL_error(L, "resource `%s`: more than %d attributes", name, PEP_ATTRIBUTES_MAX);
         size_t size;
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
             pep_load_diag(L, "E301", "attrs = { owner = \"string?\" }",
@@ -455,103 +476,4 @@ void pep_schema_open(lua_State *L)
     static const luaL_Reg schema_words[] = {
         {"claims", word_claims}, {"roles", word_roles}, {"resource", word_resource}, {NULL, NULL}};
     luaL_setfuncs(L, schema_words, 0);
-}
-
-/* ---- closing ---- */
-
-/* Everything that role `id` includes, itself first. */
-static bool close_role(struct pep_policy *policy, uint32_t id, uint32_t *room, unsigned char *seen)
-{
-    struct pep_schema *schema = &policy->schema;
-    size_t n = 1;
-    memset(seen, 0, schema->role_count);
-    room[0] = id;
-    seen[id] = 1;
-    for (size_t i = 0; i < n; i++) {
-        const struct pep_schema_role *r = &schema->roles[room[i]];
-        for (size_t k = 0; k < r->inherit_count; k++) {
-            uint32_t below = r->inherits[k];
-            if (below < schema->role_count && !seen[below]) {
-                seen[below] = 1;
-                room[n++] = below;
-            }
-        }
-    }
-    uint32_t *closure = pep_pool_get(&policy->pool, n * sizeof(*closure));
-    if (closure == NULL)
-        return false;
-    memcpy(closure, room, n * sizeof(*closure));
-    schema->roles[id].closure = closure;
-    schema->roles[id].closure_count = n;
-    return true;
-}
-
-static void check_inherits(struct pep_policy *policy, uint32_t id, struct pep_diags *diags)
-{
-    const struct pep_schema_role *r = &policy->schema.roles[id];
-    for (size_t k = 0; k < r->inherit_count; k++) {
-        uint32_t below = r->inherits[k];
-        if (below < policy->schema.role_count && policy->schema.roles[below].declared)
-            continue;
-        pep_diag_add(diags, "E112", "schema.lua", r->line, "declare it: viewer = {}",
-                     "role `%s` includes `%s`, which is not declared", policy->roles.texts[id],
-                     policy->roles.texts[below]);
-    }
-}
-
-int pep_schema_close(struct pep_policy *policy, struct pep_diags *diags)
-{
-    struct pep_schema *schema = &policy->schema;
-    size_t errors = diags->errors;
-    for (size_t i = 0; i < policy->source_count; i++)
-        schema->present = schema->present || policy->sources[i].kind == PEP_SOURCE_SCHEMA;
-    size_t n = schema->role_count;
-    uint32_t *room = malloc((n + 1) * sizeof(*room));
-    unsigned char *seen = malloc(n + 1);
-    bool ok = room != NULL && seen != NULL;
-    for (uint32_t id = 0; ok && id < n; id++) {
-        if (!schema->roles[id].declared)
-            continue;
-        check_inherits(policy, id, diags);
-        ok = close_role(policy, id, room, seen);
-    }
-    free(room);
-    free(seen);
-    if (!ok)
-        return PEP_ENOMEM;
-    return diags->errors == errors ? PEP_OK : PEP_EPOLICY;
-}
-
-const struct pep_resource_type *pep_schema_type(const struct pep_policy *policy, uint32_t type)
-{
-    static const struct pep_resource_type nothing;
-    if (!policy->schema.has_types)
-        return &nothing;
-    if (type >= policy->schema.type_count || !policy->schema.types[type].declared)
-        return NULL;
-    return &policy->schema.types[type];
-}
-
-bool pep_schema_has_action(const struct pep_resource_type *type, uint32_t action)
-{
-    for (size_t i = 0; i < type->action_count; i++) {
-        if (type->actions[i] == action)
-            return true;
-    }
-    return false;
-}
-
-bool pep_type_declares(const struct pep_resource_type *type, uint32_t name)
-{
-    if (name == PEP_NAME_ID || name == PEP_NAME_TYPE)
-        return true;
-    for (size_t i = 0; i < type->segment_count; i++) {
-        if (type->segments[i] == name)
-            return true;
-    }
-    for (size_t i = 0; i < type->attribute_count; i++) {
-        if (type->attributes[i].name == name)
-            return true;
-    }
-    return false;
 }

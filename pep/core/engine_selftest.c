@@ -59,8 +59,8 @@ static const struct door core_doors[] = {
     DOOR(lua_setfield),     DOOR(lua_sethook),     DOOR(lua_setmetatable),
     DOOR(lua_settop),       DOOR(lua_setupvalue),  DOOR(lua_stringtonumber),
     DOOR(lua_toboolean),    DOOR(lua_tointegerx),  DOOR(lua_tolstring),
-    DOOR(lua_tonumberx),    DOOR(lua_touserdata),  DOOR(lua_type),
-    DOOR(lua_typename),     DOOR(lua_version),
+    DOOR(lua_tonumberx),    DOOR(lua_topointer),   DOOR(lua_touserdata),
+    DOOR(lua_type),         DOOR(lua_typename),    DOOR(lua_version),
 };
 static const struct door auxiliary_doors[] = {
     DOOR(luaL_addlstring),  DOOR(luaL_addvalue),      DOOR(luaL_buffinit),

@@ -15,6 +15,15 @@
 
 #define MISSING_NEAR 64 /* names among which a missing one is looked for */
 
+/* All files of one bundle. */
+struct reader {
+    struct pep_policy *policy;
+    struct pep_diags *diags;
+    struct pep_error *err;
+    int64_t work;      /* of Lua's parser, that is left: engine_scan.c */
+    unsigned mistakes; /* each looks for a name that was meant: reading ends at so many */
+};
+
 /* ---- compiling ---- */
 
 struct compile {
@@ -61,23 +70,33 @@ void pep_source_error(struct pep_slot *slot, int status, const char *code, const
 {
     char message[400];
     int line;
-    bool steps = slot->exhausted != PEP_EXHAUSTED_NOT;
+    enum pep_exhausted exhausted = slot->exhausted;
     pep_slot_error(slot, status, message, sizeof(message));
     const char *text = split_message(message, path, &line);
-    pep_diag_add(diags, steps ? "E212" : code, path, line, NULL, "%s", text);
+    if (exhausted == PEP_EXHAUSTED_NOT)
+        pep_diag_add(diags, code, path, line, NULL, "%s", text);
+    else if (exhausted == PEP_EXHAUSTED_MEMORY)
+        pep_diag_add(diags, "E212", path, 0, "long lists of values belong into data/*.json",
+                     "the files need more than %d MiB of memory to load", PEP_LOAD_MEMORY >> 20);
+    else
+        pep_diag_add(diags, "E212", path, 0,
+                     "write rules out instead of computing them; long lists belong into "
+                     "data/*.json",
+                     "the files take more than %d steps to load, up to this one", PEP_LOAD_STEPS);
 }
 
-int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span text,
-                       struct pep_diags *diags, struct pep_buffer *dump)
+static int compile_source(struct reader *r, const char *path, struct pep_span text,
+                          struct pep_buffer *dump)
 {
     char name[PEP_PATH_MAX + 2];
-    if (!pep_source_allowed(path, text, diags))
+    struct pep_slot *slot = &r->policy->slots[0];
+    if (!pep_source_allowed(path, text, &r->work, r->diags))
         return PEP_EPOLICY;
     snprintf(name, sizeof(name), "@%s", path);
     struct compile c = {text, name, dump};
     int status = pep_slot_call(slot, compile_text, &c);
     if (status != LUA_OK) {
-        pep_source_error(slot, status, "E210", path, diags);
+        pep_source_error(slot, status, "E210", path, r->diags);
         return PEP_EPOLICY;
     }
     return dump->failed ? PEP_ENOMEM : PEP_OK;
@@ -85,7 +104,7 @@ int pep_source_compile(struct pep_slot *slot, const char *path, struct pep_span 
 
 /* ---- what the code may do ---- */
 
-static void check_use(const char *path, const struct pep_use *u, struct pep_diags *diags)
+static bool check_use(const char *path, const struct pep_use *u, struct pep_diags *diags)
 {
     size_t count;
     const char *const *names = pep_word_names(&count);
@@ -93,27 +112,27 @@ static void check_use(const char *path, const struct pep_use *u, struct pep_diag
     switch (u->kind) {
     case PEP_USE_GLOBAL:
         if (pep_word_exists(u->name))
-            return;
+            return true;
         near = PEP_NEAR(pep_did_you_mean(u->name, names, count));
         pep_diag_add(diags, "E202", path, u->line,
                      near != NULL ? near
                                   : "time comes from ctx.now, values from data; there is no os, io "
                                     "or debug here",
                      "`%s` is not available in policies", u->name);
-        return;
+        return false;
     case PEP_USE_GLOBAL_SET:
         pep_diag_add(diags, "E201", path, u->line, "write `local` before its first assignment",
                      "global `%s` assigned", u->name);
-        return;
+        return false;
     case PEP_USE_UPVALUE_SET:
         pep_diag_add(diags, "E203", path, u->line,
                      "return the new value instead: a decision leaves nothing behind",
                      "a function assigns the outer variable `%s`", u->name);
-        return;
+        return false;
     case PEP_USE_ENV:
         pep_diag_add(diags, "E204", path, u->line, "name the word itself",
                      "the environment is not available as a value");
-        return;
+        return false;
     case PEP_USE_REQUIRE:
     case PEP_USE_DATA:
         if (u->name == NULL)
@@ -121,9 +140,9 @@ static void check_use(const char *path, const struct pep_use *u, struct pep_diag
                          "write the name as a text, as in require \"lib.hours\" or data \"limits\"",
                          "%s takes a literal name",
                          u->kind == PEP_USE_REQUIRE ? "require" : "data");
-        return;
+        return u->name != NULL;
     default:
-        return;
+        return true;
     }
 }
 
@@ -152,16 +171,17 @@ static void refuse_constants(const char *path, const struct pep_chunk_function *
                  file ? "the file" : "a function", f->constants, PEP_CHUNK_CONSTANTS);
 }
 
-static bool check_chunk(const char *path, const struct pep_chunk *chunk, struct pep_diags *diags)
+static bool check_chunk(struct reader *r, const char *path, const struct pep_chunk *chunk)
 {
+    struct pep_diags *diags = r->diags;
     size_t before = diags->errors, count;
     const struct pep_use *uses = pep_chunk_uses(chunk, &count);
     bool large = false; /* then words are read through a register, which looks like E204 */
     for (size_t i = 0; i < pep_chunk_function_count(chunk); i++)
         large = large || pep_chunk_function(chunk, i)->constants > PEP_CHUNK_CONSTANTS;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && r->mistakes < PEP_MISTAKES_MAX; i++) {
         if (!large || uses[i].kind != PEP_USE_ENV)
-            check_use(path, &uses[i], diags);
+            r->mistakes += !check_use(path, &uses[i], diags);
     }
     for (size_t i = 0; i < pep_chunk_function_count(chunk); i++) {
         const struct pep_chunk_function *f = pep_chunk_function(chunk, i);
@@ -186,11 +206,11 @@ static bool add_field_names(struct pep_policy *policy, const struct pep_chunk *c
     return true;
 }
 
-static int read_source(struct pep_policy *policy, struct pep_source *source, struct pep_span text,
-                       struct pep_diags *diags, struct pep_error *err)
+static int read_source(struct reader *r, struct pep_source *source, struct pep_span text)
 {
+    struct pep_policy *policy = r->policy;
     struct pep_buffer dump = pep_buffer_of((size_t)16 * PEP_SOURCE_MAX);
-    int rc = pep_source_compile(&policy->slots[0], source->path, text, diags, &dump);
+    int rc = compile_source(r, source->path, text, &dump);
     if (rc == PEP_OK) {
         char *copy = pep_pool_copy(&policy->pool, dump.data, dump.size);
         rc = copy == NULL ? PEP_ENOMEM : PEP_OK;
@@ -198,11 +218,22 @@ static int read_source(struct pep_policy *policy, struct pep_source *source, str
     }
     pep_buffer_free(&dump);
     if (rc == PEP_OK)
-        rc = pep_chunk_read(source->dump, &source->chunk, err);
-    if (rc == PEP_OK && !check_chunk(source->path, source->chunk, diags))
+        rc = pep_chunk_read(source->dump, &source->chunk, r->err);
+    size_t functions = rc == PEP_OK ? pep_chunk_function_count(source->chunk) : 0;
+    source->read_by = pep_pool_get(&policy->pool, functions * sizeof(*source->read_by));
+    if (rc == PEP_OK && source->read_by == NULL)
+        rc = PEP_ENOMEM;
+    if (rc == PEP_OK && !check_chunk(r, source->path, source->chunk))
         rc = PEP_EPOLICY;
     if (rc == PEP_OK && !add_field_names(policy, source->chunk))
         rc = PEP_ENOMEM;
+    if (rc == PEP_OK && policy->names.count > PEP_FIELDS_MAX) {
+        pep_diag_add(r->diags, "E213", source->path, 0,
+                     "keep values in lists or data, not in names",
+                     "up to this file functions read more than %d different names", PEP_FIELDS_MAX);
+        r->work = -1; /* nothing that follows could make it better */
+        rc = PEP_EPOLICY;
+    }
     return rc;
 }
 
@@ -219,15 +250,19 @@ static void diag_json(struct pep_diags *diags, const char *path, const char *mes
         pep_diag_add(diags, "E207", path, line, NULL, "%s", rest);
 }
 
-static int read_data(struct pep_policy *policy, const struct pep_file *file, struct pep_data *ret,
-                     struct pep_diags *diags)
+static int read_data(struct reader *r, const struct pep_file *file)
 {
+    struct pep_policy *policy = r->policy;
+    struct pep_data *ret = &policy->data[policy->data_count++];
     struct pep_error why = PEP_ERROR_INIT;
     json_t *json;
     size_t n = strlen(file->path) - strlen("data/") - strlen(".json");
-    ret->name = pep_pool_copy(&policy->pool, file->path + strlen("data/"), n);
-    if (ret->name == NULL)
+    struct pep_span name = pep_span_of(file->path + strlen("data/"), n);
+    uint32_t id =
+        pep_names_add(&policy->data_names, &policy->pool, name); /* paths differ: so do names */
+    if (id == PEP_NONE)
         return PEP_ENOMEM;
+    ret->name = policy->data_names.texts[id];
     int rc = pep_json_parse(file->content, PEP_DATA_MAX, file->path, &json, &why);
     if (rc == PEP_OK) {
         rc = pep_value_from_json(&policy->pool, json, &ret->value);
@@ -235,17 +270,14 @@ static int read_data(struct pep_policy *policy, const struct pep_file *file, str
     }
     if (rc == PEP_OK || rc == PEP_ENOMEM)
         return rc;
-    diag_json(diags, file->path, pep_error_text(&why));
+    diag_json(r->diags, file->path, pep_error_text(&why));
     return PEP_EPOLICY;
 }
 
 const struct pep_value *pep_data_find(const struct pep_policy *policy, struct pep_span name)
 {
-    for (size_t i = 0; i < policy->data_count; i++) {
-        if (pep_span_is(name, policy->data[i].name))
-            return &policy->data[i].value;
-    }
-    return NULL;
+    uint32_t id = pep_names_find(&policy->data_names, name);
+    return id == PEP_NONE ? NULL : &policy->data[id].value;
 }
 
 /* ---- all files ---- */
@@ -269,33 +301,55 @@ static bool is_source(const char *path, enum pep_source_kind *ret)
     return true;
 }
 
-static const char *module_name(struct pep_pool *pool, const char *path)
+/* "lib/a/b.lua" is lib.a.b. Where two files have one name, it is the first one's. */
+static bool name_module(struct pep_policy *policy, struct pep_source *source)
 {
-    char *name = pep_pool_copy(pool, path, strlen(path) - strlen(".lua"));
+    size_t n = strlen(source->path) - strlen(".lua");
+    char *name = pep_pool_copy(&policy->pool, source->path, n);
     for (char *c = name; c != NULL && *c != '\0'; c++)
         *c = *c == '/' ? '.' : *c;
-    return name;
+    source->module = name;
+    if (name == NULL || source->kind != PEP_SOURCE_MODULE)
+        return name != NULL;
+    uint32_t known = policy->modules.count;
+    uint32_t id = pep_names_add(&policy->modules, &policy->pool, pep_span_of(name, n));
+    if (id == known)
+        policy->module_sources[id] = source;
+    return id != PEP_NONE;
 }
 
 const struct pep_source *pep_source_module(const struct pep_policy *policy, const char *module)
 {
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const struct pep_source *s = &policy->sources[i];
-        if (s->kind == PEP_SOURCE_MODULE && strcmp(s->module, module) == 0)
-            return s;
+    uint32_t id = pep_names_find(&policy->modules, pep_span_string(module));
+    return id == PEP_NONE ? NULL : policy->module_sources[id];
+}
+
+const struct pep_source *pep_source_at(const struct pep_policy *policy, struct pep_span path)
+{
+    size_t low = 0, high = policy->source_count; /* in the order of their paths */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *here = policy->sources[middle].path;
+        int c = strncmp((const char *)path.data, here, path.size);
+        if (c == 0 && here[path.size] == '\0')
+            return &policy->sources[middle];
+        if (c <= 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }
 
 /* Says which data and modules are named that are not there: in a function nobody would see it until
  * a decision fails. */
-static void check_parts(const struct pep_policy *policy, const struct pep_source *source,
-                        struct pep_diags *diags)
+static void check_parts(struct reader *r, const struct pep_source *source)
 {
+    const struct pep_policy *policy = r->policy;
     size_t count, known = 0;
     const struct pep_use *uses = pep_chunk_uses(source->chunk, &count);
     const char *names[MISSING_NEAR];
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && r->mistakes < PEP_MISTAKES_MAX; i++) {
         const struct pep_use *u = &uses[i];
         bool data = u->kind == PEP_USE_DATA;
         if (u->name == NULL || (!data && u->kind != PEP_USE_REQUIRE) ||
@@ -305,50 +359,57 @@ static void check_parts(const struct pep_policy *policy, const struct pep_source
         known = 0;
         for (size_t k = 0; data && k < policy->data_count && known < MISSING_NEAR; k++)
             names[known++] = policy->data[k].name;
-        for (size_t k = 0; !data && k < policy->source_count && known < MISSING_NEAR; k++) {
-            if (policy->sources[k].kind == PEP_SOURCE_MODULE)
-                names[known++] = policy->sources[k].module;
-        }
-        pep_diag_add(
-            diags, "E206", source->path, u->line, PEP_NEAR(pep_did_you_mean(u->name, names, known)),
-            data ? "data: there is no data/%s.json" : "require: there is no module `%s`", u->name);
+        for (size_t k = 0; !data && k < policy->modules.count && known < MISSING_NEAR; k++)
+            names[known++] = policy->modules.texts[k];
+        r->mistakes++;
+        pep_diag_add(r->diags, "E206", source->path, u->line,
+                     PEP_NEAR(pep_did_you_mean(u->name, names, known)),
+                     data ? "data: there is no data/%s.json" : "require: there is no module `%s`",
+                     u->name);
     }
+}
+
+static int read_file(struct reader *r, const struct pep_file *file)
+{
+    struct pep_policy *policy = r->policy;
+    enum pep_source_kind kind;
+    if (within(file->path, "data/", ".json"))
+        return read_data(r, file);
+    if (!is_source(file->path, &kind))
+        return PEP_OK;
+    struct pep_source *s = &policy->sources[policy->source_count++];
+    s->kind = kind;
+    s->path = pep_pool_copy(&policy->pool, file->path, strlen(file->path));
+    int rc =
+        s->path == NULL || !name_module(policy, s) ? PEP_ENOMEM : read_source(r, s, file->content);
+    s->refused = rc != PEP_OK;
+    return rc;
 }
 
 int pep_sources_read(struct pep_policy *policy, const struct pep_files *files,
                      struct pep_diags *diags, struct pep_error *err)
 {
+    struct reader r = {.policy = policy, .diags = diags, .err = err, .work = PEP_PARSE_WORK};
     size_t n = pep_files_count(files);
     bool refused = false;
     policy->sources = pep_pool_get(&policy->pool, n * sizeof(*policy->sources));
+    policy->module_sources = pep_pool_get(&policy->pool, n * sizeof(*policy->module_sources));
     policy->data = pep_pool_get(&policy->pool, n * sizeof(*policy->data));
-    if (policy->sources == NULL || policy->data == NULL)
+    if (policy->sources == NULL || policy->module_sources == NULL || policy->data == NULL)
         return PEP_ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        const struct pep_file *file = pep_files_at(files, i);
-        enum pep_source_kind kind;
-        int rc = PEP_OK;
-        if (within(file->path, "data/", ".json")) {
-            rc = read_data(policy, file, &policy->data[policy->data_count++], diags);
-        } else if (is_source(file->path, &kind)) {
-            struct pep_source *s = &policy->sources[policy->source_count++];
-            s->path = pep_pool_copy(&policy->pool, file->path, strlen(file->path));
-            s->module = module_name(&policy->pool, file->path);
-            s->kind = kind;
-            rc = s->path == NULL || s->module == NULL
-                     ? PEP_ENOMEM
-                     : read_source(policy, s, file->content, diags, err);
-            s->refused = rc != PEP_OK;
-        }
+        int rc = read_file(&r, pep_files_at(files, i));
         refused = refused || rc == PEP_EPOLICY;
         if (rc != PEP_OK && rc != PEP_EPOLICY)
             return rc;
+        if (r.work < 0 || r.mistakes >= PEP_MISTAKES_MAX) {
+            policy->cut = true;
+            return PEP_EPOLICY;
+        }
     }
-    for (size_t i = 0, before = diags->errors; !refused && i < policy->source_count; i++) {
-        check_parts(policy, &policy->sources[i], diags);
-        refused = refused || (i + 1 == policy->source_count && diags->errors > before);
-    }
-    return refused ? PEP_EPOLICY : PEP_OK;
+    for (size_t i = 0; !refused && i < policy->source_count; i++)
+        check_parts(&r, &policy->sources[i]);
+    return refused || r.mistakes > 0 ? PEP_EPOLICY : PEP_OK;
 }
 
 static const char *read_dump(lua_State *L, void *ud, size_t *size)
@@ -365,7 +426,10 @@ void pep_push_chunk(lua_State *L, const struct pep_source *source)
 {
     char name[PEP_PATH_MAX + 2];
     struct pep_span left = source->dump;
+    struct pep_slot *slot = pep_slot_of(L);
+    size_t largest = slot->largest;
     snprintf(name, sizeof(name), "@%s", source->path);
     if (lua_load(L, read_dump, &left, name, "b") != LUA_OK) /* our own dump, not the bundle's */
         lua_error(L);
+    slot->largest = largest; /* no policy can walk over code */
 }

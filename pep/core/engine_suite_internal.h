@@ -42,7 +42,7 @@ struct pep_suite {
     char pending[64]; /* `test "x"` whose table has not come yet */
     int pending_line;
     bool starved; /* the machine had no memory: that is no mistake of the file */
-    bool parsed; /* the file is Lua; what fails from then on is its content */
+    bool parsed;  /* the file is Lua; what fails from then on is its content */
 };
 
 /* The words of test files, as globals of the table on top of the stack. */

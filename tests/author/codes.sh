@@ -48,7 +48,7 @@ while read -r code; do
     build "$code" bad
     build "$code" good
 done <"$work/codes"
-# E215 takes four million candidates to come about, so it has a process of its own.
+# E215 takes a million candidates to come about, so it has a process of its own.
 cd "$work/trees"
 "$examine" E215.bad >"$work/large" &
 # shellcheck disable=SC2046
