@@ -258,6 +258,23 @@ static bool calls_word(struct walk *w, uint32_t word)
     return (op == OP_CALL || op == OP_TAILCALL) && w->calm[pep_code_a(word)] != 0;
 }
 
+/* A remainder of floats takes up to two thousand subtractions, a number as text a microsecond, and
+ * `...` copies what it stands for. */
+static unsigned dear(unsigned op)
+{
+    switch (op) {
+    case OP_MOD:
+    case OP_MODK:
+        return 5;
+    case OP_VARARG:
+        return 4;
+    case OP_CONCAT:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static void walk_function(struct pep_chunk *c, uint32_t function)
 {
     struct pep_chunk_proto *p = &c->protos[function];
@@ -277,6 +294,7 @@ static void walk_function(struct pep_chunk *c, uint32_t function)
         note_assigned(&w, word);
         if (p->about.full_line == 0 && is_beyond(word))
             p->about.full_line = w.line;
+        p->about.dear = dear(op) > p->about.dear ? dear(op) : p->about.dear;
         bool back = op == OP_JMP && (int32_t)(word >> 7) - 0xffffff < 0;
         p->about.loops = p->about.loops || back || op == OP_FORLOOP || op == OP_TFORLOOP;
         p->about.straight = p->about.straight && !back && alone;

@@ -48,6 +48,7 @@ struct pep_chunk_function {
                     */
     bool nul;      /* a text of it has a NUL byte */
     bool loops;    /* jumps back */
+    unsigned dear; /* how many more steps its dearest instruction is worth */
     bool straight; /* only moves, reads, arithmetic, comparisons, jumps forward, and calls of words
                     * such as has(): each instruction runs at most once, and no other Lua code runs
                     * inside it */

@@ -25,6 +25,8 @@ enum opcode {
     OP_SETFIELD = 18,
     OP_NEWTABLE = 19,
     OP_SELF = 20,
+    OP_MODK = 25,
+    OP_MOD = 37,
     OP_MMBIN = 46,
     OP_MMBINK = 48,
     OP_CONCAT = 53,

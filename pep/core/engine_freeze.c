@@ -73,12 +73,29 @@ static void freeze_function(lua_State *L, int seen, int depth)
     }
 }
 
+/* Texts, and integers from 1 on, lie apart from each other in a table; other keys can be chosen so
+ * that they do not. */
+static bool is_odd(lua_State *L, int key, size_t n)
+{
+    if (lua_isinteger(L, key))
+        return lua_tointeger(L, key) < 1 || (lua_Unsigned)lua_tointeger(L, key) > n;
+    return lua_type(L, key) != LUA_TSTRING;
+}
+
 /* Replaces the table on top by a copy without the slots that became empty while loading: walking
  * over those takes time that no budget counts. */
 static void compact(lua_State *L)
 {
+    size_t n = lua_rawlen(L, -1);
+    int odd = 0;
     lua_newtable(L);
     for (lua_pushnil(L); lua_next(L, -3) != 0;) { /* t, copy, key, value */
+        odd += is_odd(L, -2, n);
+        if (odd > PEP_KEYS_ODD)
+            luaL_error(L,
+                       "this rule keeps a table with more than %d keys that are neither texts "
+                       "nor 1, 2, 3 and so on: write the keys as texts",
+                       PEP_KEYS_ODD);
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -4);

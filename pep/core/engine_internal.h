@@ -53,6 +53,9 @@
 #define PEP_MODULES_DEEP   32        /* modules that require each other in a row */
 #define PEP_NESTING_MAX    80        /* brackets and blocks inside each other */
 #define PEP_FREEZE_DEPTH   64
+#define PEP_KEYS_ODD       256  /* of a kept table: neither texts nor 1 to n */
+#define PEP_VALUES_MAX     2000 /* on Lua's stack, in a decision */
+#define PEP_ARGUMENTS_MAX  256  /* of select, table.pack, table.unpack, math.max, math.min */
 
 /* ---- the schema ---- */
 
@@ -234,6 +237,8 @@ struct pep_policy {
     struct pep_slot *slots;
     unsigned slot_count;
     bool author;
+    size_t longest; /* text that loading it made */
+    uint32_t dear;  /* more steps for each instruction: some of its code takes longer */
     locale_t locale;
     struct pep_counter_stripe counters[PEP_STRIPES];
     _Atomic(struct pep_merged *) merged;
@@ -268,11 +273,17 @@ int pep_slot_pcall(struct pep_slot *slot, int arguments, int results);
 /* Copies the error on top of the stack as one printable line and pops it. */
 void pep_slot_error(struct pep_slot *slot, int status, char *out, size_t size);
 struct pep_slot *pep_slot_of(lua_State *L);
+void pep_slot_end(struct pep_slot *slot); /* the collector's bounded step */
+/* NULL: none became free within the bound. */
+struct pep_slot *pep_slot_claim(const struct pep_policy *policy);
+void pep_slot_release(struct pep_slot *slot);
+unsigned pep_thread_number(void); /* small, distinct while there are few threads */
+
+/* engine_budget.c */
 void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory);
 /* Before anything runs whose steps are not known: counts them from here on, until the next begin.
  */
 void pep_slot_count(struct pep_slot *slot);
-void pep_slot_end(struct pep_slot *slot); /* the collector's bounded step */
 /* Takes `amount` off the budget; raises when nothing is left. */
 void pep_charge(lua_State *L, size_t amount);
 /* The same for walking a table: Lua also walks over slots that are empty again, of which there are
@@ -281,13 +292,20 @@ void pep_charge_walk(lua_State *L);
 bool pep_afford_walk(lua_State *L); /* false where that would raise */
 /* The same for comparing two texts, once they are known to be of equal size. */
 void pep_charge_equal(lua_State *L, const struct pep_value *a, const struct pep_value *b);
+/* A text of so many bytes is, or may be, in reach of the running function. */
+void pep_text_noted(struct pep_slot *slot, size_t size);
+/* From the arena, for blocks above PEP_BLOCK_SMALL, and where Lua's stack was given back. */
+void pep_block_made(struct pep_slot *slot, const struct pep_block *b);
+void pep_stack_moved(struct pep_slot *slot);
+bool pep_stack_fix(
+    struct pep_slot *slot); /* once loaded: to PEP_VALUES_MAX; false without memory */
+/* What a straight function costs beyond its instructions, after it ran. */
+void pep_charge_straight(struct pep_slot *slot, unsigned instructions);
+/* Raises where a call has more values than any honest one. */
+void pep_need_few(lua_State *L, int count, const char *word);
 /* An integer argument; raises for a text that reads as one, which takes time that nobody counts. */
 lua_Integer pep_need_integer(lua_State *L, int index, const char *word);
 lua_Integer pep_integer_or(lua_State *L, int index, const char *word, lua_Integer otherwise);
-/* NULL: none became free within the bound. */
-struct pep_slot *pep_slot_claim(const struct pep_policy *policy);
-void pep_slot_release(struct pep_slot *slot);
-unsigned pep_thread_number(void); /* small, distinct while there are few threads */
 
 /* engine_object.c: C values in Lua */
 void pep_object_open(lua_State *L); /* the metatable of light userdata */

@@ -213,6 +213,19 @@ static int run_kind(struct pep_slot *slot, struct pep_loader *ld, enum pep_sourc
     return slot->broken ? PEP_EPOLICY : rc;
 }
 
+/* What every decision of this policy has to reckon with, whichever state makes it. */
+static void note_costs(struct pep_policy *policy, const struct pep_slot *slot)
+{
+    policy->longest = slot->longest;
+    for (size_t i = 0; i < policy->source_count; i++) {
+        const struct pep_chunk *c = policy->sources[i].chunk;
+        for (size_t f = 1; f < pep_chunk_function_count(c); f++) { /* 0 runs only now */
+            unsigned dear = pep_chunk_function(c, f)->dear;
+            policy->dear = dear > policy->dear ? dear : policy->dear;
+        }
+    }
+}
+
 int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error *err)
 {
     int rc, status;
@@ -242,7 +255,11 @@ done:
     slot->loader = NULL;
     if (rc != PEP_OK)
         return pep_error_set(err, rc, "the policy files do not load");
+    if (ld->first)
+        note_costs(ld->policy, slot);
     pep_plain_push(slot);
+    if (!pep_stack_fix(slot))
+        return pep_error_set(err, PEP_ENOMEM, "no memory for a Lua state");
     slot->collected = slot->arena.allocated;
     return PEP_OK;
 }

@@ -76,6 +76,7 @@ static int math_fmod(lua_State *L)
             return luaL_error(L, "math.fmod: the divisor is zero");
         lua_pushinteger(L, d == -1 ? 0 : lua_tointeger(L, 1) % d);
     } else {
+        pep_charge(L, 8); /* up to two thousand subtractions */
         lua_pushnumber(L, fmod(lua_tonumber(L, 1), lua_tonumber(L, 2)));
     }
     return 1;
@@ -93,6 +94,8 @@ static int math_modf(lua_State *L)
 static int extreme(lua_State *L, const char *word, bool largest)
 {
     int n = lua_gettop(L), best = 1;
+    pep_need_few(L, n, largest ? "math.max" : "math.min");
+    pep_charge(L, (size_t)n / 8);
     need_number(L, 1, word);
     for (int i = 2; i <= n; i++) {
         need_number(L, i, word);

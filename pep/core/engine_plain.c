@@ -17,6 +17,7 @@
 #define AT_FUNCTIONS 1 /* stack indices, for the life of a state */
 #define AT_NAMES     2
 #define AT_TABLES    3
+#define TEXT_HEAD    64 /* more than Lua puts before a text */
 
 bool pep_plain_open(struct pep_slot *slot)
 {
@@ -66,6 +67,8 @@ static struct pep_filled describe(const struct pep_value *v)
         f.size = v->size;
         f.first = key.first;
         f.last = key.last;
+    } else if (v != NULL && v->kind == PEP_V_STRING) {
+        f.size = v->size; /* the kind says that it is not compared */
     }
     return f;
 }
@@ -85,8 +88,11 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
     for (uint32_t i = 0; i < rule->fill_count; i++) {
         struct pep_read r = rule->fills[i];
         struct pep_filled *filled = &slot->filled[r.object][r.name];
-        if (filled->turn == slot->turn[r.object])
+        if (filled->turn == slot->turn[r.object]) {
+            if (filled->size >= PEP_TEXT_SHORT) /* costs the same, whoever put it there */
+                pep_text_noted(slot, filled->size + TEXT_HEAD);
             continue;
+        }
         const struct pep_value *v =
             pep_eval_get(slot->eval, (enum pep_object)r.object, r.name, none);
         if (v != NULL && v->kind == PEP_V_STRING && v->size > PEP_STRING_MAX)
@@ -98,6 +104,8 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
             pep_push_value(L, v);
             lua_rawset(L, AT_TABLES + r.object);
             *filled = now;
+            if (now.size >= PEP_TEXT_SHORT)
+                pep_text_noted(slot, now.size + TEXT_HEAD);
         }
         filled->turn = slot->turn[r.object];
     }
@@ -136,7 +144,10 @@ int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule)
         else
             lua_pushlightuserdata(L, &slot->objects[i]);
     }
-    return lua_pcall(L, PEP_OBJECTS, 1, 0);
+    int status = lua_pcall(L, PEP_OBJECTS, 1, 0);
+    if (slot->weight > 1 && !slot->counting)
+        pep_charge_straight(slot, rule->steps);
+    return status;
 }
 
 void pep_plain_push(struct pep_slot *slot)

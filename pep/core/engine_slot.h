@@ -51,6 +51,14 @@ struct pep_pointer_name {
     const char *key;
     uint32_t id;
 };
+#define PEP_BLOCK_SMALL 256
+#define PEP_TEXT_SHORT  512
+struct pep_block { /* as Lua asked for it */
+    const void *old;
+    size_t kind; /* of the object; where there is an old one, its size */
+    const void *p;
+    size_t size;
+};
 struct pep_slot {
     _Alignas(PEP_CACHE_LINE) atomic_uint busy;
     bool broken; /* the state must be built anew before it is used */
@@ -60,8 +68,15 @@ struct pep_slot {
     struct pep_eval *eval;         /* the running decision */
     struct pep_loader *loader;     /* while loading */
     int64_t steps;                 /* left */
-    size_t largest;                /* the largest block since the budget was set */
     bool counting;                 /* the hook is set */
+    bool fixing;                   /* the next large block is the stack */
+    uint32_t weight;               /* steps that one instruction takes now */
+    uint32_t interval;             /* instructions between two calls of the hook */
+    size_t longest;                /* text since the budget was set, in bytes */
+    size_t widest;                 /* the keys of a table since then, in bytes */
+    size_t largest;                /* any block of a table since then */
+    const void *stack;             /* of Lua, once it may not grow any more */
+    const void *names_of_lua;      /* its table of short texts */
     enum pep_exhausted exhausted;  /* sticky until the decision ends */
     bool starved;                  /* the machine had no memory, whatever the budget says */
     int base;                      /* stack entries that stay */

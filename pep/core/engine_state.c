@@ -12,10 +12,7 @@
  * reserve opens after the refusals for the error's own way out, and a panic lands in our setjmp and
  * never in abort().
  *
- * Steps are counted by a count hook that is set anew for each decision (so that the same request
- * ends after the same instruction) and by every library function, per byte. An armed hook makes
- * each instruction dearer, so short functions without calls and loops, which cannot run longer than
- * they are, run without it and are charged as a whole; the hook is set at the first other one.
+ * Steps are counted in engine_budget.c, which the arena tells of every block that is not small.
  *
  * Rejected: lua_close() of a broken state, which walks a heap that may be broken; one allocator for
  * all states, which would share cache lines; a thread per state, which the core may not have.
@@ -27,7 +24,6 @@
 #include <string.h>
 #include <time.h>
 
-#define HOOK_INTERVAL 1000
 #define SMALL_MAX     1024
 #define SMALL_CLASSES (SMALL_MAX / 16)
 #define LARGE_FROM    ((size_t)64 * 1024)
@@ -165,13 +161,13 @@ static void *arena_alloc(void *ud, void *old, size_t old_size, size_t size)
     struct pep_arena *a = &slot->arena;
     size_t had = old == NULL ? 0 : old_size;
     if (size == 0) {
+        if (had > 0 && old == slot->stack)
+            pep_stack_moved(slot);
         if (had > 0)
             put(a, old, had);
         a->used -= had;
         return NULL;
     }
-    if (size > slot->largest)
-        slot->largest = size;
     if (too_long(slot, old, old_size, size))
         a->limit = 0;
     if (size > had && !within(slot, size - had, size))
@@ -193,6 +189,8 @@ static void *arena_alloc(void *ud, void *old, size_t old_size, size_t size)
     }
     a->used += size - had;
     a->allocated += size > had ? size - had : 0;
+    if (size > PEP_BLOCK_SMALL)
+        pep_block_made(slot, &(struct pep_block){old, old_size, p, size});
     return p;
 }
 
@@ -258,64 +256,7 @@ void pep_slot_error(struct pep_slot *slot, int status, char *out, size_t size)
         lua_pop(slot->L, 1);
 }
 
-/* ---- the budget ---- */
-
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    pep_charge(L, HOOK_INTERVAL);
-}
-
-void pep_charge(lua_State *L, size_t amount)
-{
-    struct pep_slot *slot = pep_slot_of(L);
-    if ((int64_t)amount < 0 || (slot->steps -= (int64_t)amount) < 0) {
-        slot->steps = 0;
-        if (slot->exhausted == PEP_EXHAUSTED_NOT)
-            slot->exhausted = PEP_EXHAUSTED_STEPS;
-    }
-    if (slot->exhausted != PEP_EXHAUSTED_NOT)
-        luaL_error(L, "budget exhausted");
-}
-
-bool pep_afford_walk(lua_State *L)
-{
-    struct pep_slot *slot = pep_slot_of(L);
-    slot->steps -= (int64_t)(16 + slot->largest / 2048);
-    return slot->steps >= 0;
-}
-
-void pep_charge_walk(lua_State *L)
-{
-    if (!pep_afford_walk(L))
-        pep_charge(L, 1);
-}
-
-void pep_charge_equal(lua_State *L, const struct pep_value *a, const struct pep_value *b)
-{
-    if (a->kind == PEP_V_STRING && b->kind == PEP_V_STRING && a->size == b->size && a->size > 64)
-        pep_charge(L, a->size / 32);
-}
-
-void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
-{
-    slot->steps = steps;
-    slot->exhausted = PEP_EXHAUSTED_NOT;
-    slot->sorting = 0;
-    slot->largest = 0;
-    slot->arena.limit = slot->arena.used + memory;
-    slot->arena.refusals = 0;
-    if (slot->counting)
-        lua_sethook(slot->L, NULL, 0, 0);
-    slot->counting = false;
-}
-
-void pep_slot_count(struct pep_slot *slot)
-{
-    if (!slot->counting)
-        lua_sethook(slot->L, on_count, LUA_MASKCOUNT, HOOK_INTERVAL);
-    slot->counting = true;
-}
+/* ---- after a decision ---- */
 
 void pep_slot_end(struct pep_slot *slot)
 {
@@ -338,6 +279,8 @@ int pep_slot_open(struct pep_slot *slot, const struct pep_policy *policy, struct
     slot->starved = false;
     slot->exhausted = PEP_EXHAUSTED_NOT;
     slot->counting = false;
+    slot->steps = INT64_MAX / 2; /* until a budget is set */
+    slot->stack = slot->names_of_lua = NULL;
     slot->arena.limit = PEP_LOAD_MEMORY;
     slot->L = NULL;
     lua_State *L = lua_newstate(arena_alloc, slot);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BYTES_PER_STEP 16
+#define NUMBER_STEPS   4 /* a number as text */
 #define FORMAT_ITEM                                                              \
     512 /* one number, formatted: %.99f of the largest double has 410 characters \
          */
@@ -137,6 +138,7 @@ static int word_tostring(lua_State *L)
         lua_settop(L, 1);
         break;
     case LUA_TNUMBER:
+        pep_charge(L, NUMBER_STEPS);
         lua_pushvalue(L, 1);
         lua_tostring(L, -1);
         break;
@@ -392,6 +394,8 @@ static int table_concat(lua_State *L)
         if (type != LUA_TSTRING && type != LUA_TNUMBER)
             return luaL_error(L, "table.concat: item %d is neither a text nor a number", (int)i);
         charge_bytes(L, lua_rawlen(L, -1) + sep.size);
+        if (type == LUA_TNUMBER)
+            pep_charge(L, NUMBER_STEPS);
         luaL_addvalue(&b);
         if (i < n && sep.size > 0)
             luaL_addlstring(&b, (const char *)sep.data, sep.size);

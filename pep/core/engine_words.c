@@ -9,11 +9,11 @@
  */
 #include "engine_sort.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SORTING_MAX 4
-#define UNPACK_MAX  200
 
 /* ---- tables behind their read-only face ---- */
 
@@ -355,8 +355,8 @@ static int table_unpack(lua_State *L)
     lua_Integer to = pep_integer_or(L, 3, "table.unpack", (lua_Integer)lua_rawlen(L, 4));
     if (from > to)
         return 0;
-    if ((lua_Unsigned)to - (lua_Unsigned)from >= UNPACK_MAX)
-        return luaL_error(L, "table.unpack: more than %d values", UNPACK_MAX);
+    if ((lua_Unsigned)to - (lua_Unsigned)from >= PEP_ARGUMENTS_MAX)
+        pep_need_few(L, INT_MAX, "table.unpack");
     int n = (int)(to - from) + 1;
     luaL_checkstack(L, n, "table.unpack");
     pep_charge(L, (size_t)n);
@@ -368,6 +368,7 @@ static int table_unpack(lua_State *L)
 static int table_pack(lua_State *L)
 {
     int n = lua_gettop(L);
+    pep_need_few(L, n, "table.pack");
     pep_charge(L, (size_t)n);
     lua_createtable(L, n, 1);
     lua_insert(L, 1);
@@ -394,6 +395,7 @@ static int word_type(lua_State *L)
 static int word_select(lua_State *L)
 {
     int n = lua_gettop(L);
+    pep_need_few(L, n - 1, "select");
     if (lua_type(L, 1) == LUA_TSTRING && *lua_tostring(L, 1) == '#') {
         lua_pushinteger(L, n - 1);
         return 1;

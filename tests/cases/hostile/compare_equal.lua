@@ -1,0 +1,8 @@
+-- fault budget
+
+allow "h" { action = "do", resource = "thing",
+  when = function(sub, res, ctx)
+    local a, n = string.rep('a', 60000), 0
+    local b = string.rep('a', 60000)
+    while true do if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end if a == b then n = n + 1 end  end
+  end }

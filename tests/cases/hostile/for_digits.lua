@@ -1,0 +1,7 @@
+-- fault budget
+
+allow "h" { action = "do", resource = "thing",
+  when = function(sub, res, ctx)
+    local s = string.rep('7', 60000)
+    while true do for i = 1, s do break end end
+  end }
