@@ -161,8 +161,9 @@ static void check_type(struct head *h, const char *text, struct pep_pattern *p,
                       "rule `%s`: unknown resource type `%s`", h->rule->id, name);
     } else if (t->segments != NULL && !p->every && t->segment_count != p->segment_count) {
         pep_load_diag(h->L, "E107", NULL,
-                      "rule `%s`: `%s` has %d segments, the id of this type has %d", h->rule->id,
-                      text, (int)p->segment_count, (int)t->segment_count);
+                      "rule `%s`: `%s` has %d segment%s, the id of this type has %d", h->rule->id,
+                      text, (int)p->segment_count, p->segment_count == 1 ? "" : "s",
+                      (int)t->segment_count);
     }
 }
 
@@ -461,6 +462,7 @@ static int declare_rule(lua_State *L)
     if (ld == NULL || ld->phase != PEP_SOURCE_POLICY)
         return luaL_error(L, "%s: rules belong at the top of a file in policies/",
                           effect_words[effect]);
+    ld->pending_line = 0;
     if (lua_type(L, 1) != LUA_TTABLE || lua_getmetatable(L, 1) != 0)
         return luaL_error(L, "%s \"%s\": needs a table: { action = ..., resource = ... }",
                           effect_words[effect], id);
@@ -501,6 +503,9 @@ static int word_rule(lua_State *L)
             "%s: a rule's id is a text without spaces and control characters, at most %d "
             "bytes",
             effect_words[effect], PEP_RULE_MAX - 1);
+    pep_load_complete(L);
+    memcpy(ld->pending, id, size + 1);
+    ld->pending_line = pep_load_line(L);
     lua_pushinteger(L, effect);
     lua_pushvalue(L, 1);
     lua_pushcclosure(L, declare_rule, 2);

@@ -252,7 +252,9 @@ struct pep_loader {
     bool out_of_memory;
     enum pep_source_kind phase;
     const char *file;
-    struct pep_rule *rules; /* in the order of declaration */
+    char pending[PEP_RULE_MAX]; /* the id of a rule whose table has not come yet ... */
+    int pending_line;           /* ... and where; 0: none */
+    struct pep_rule *rules;     /* in the order of declaration */
     size_t rule_count, rule_capacity;
     size_t head_names; /* in the lists of all heads */
     size_t functions;
@@ -442,6 +444,8 @@ bool pep_load_afford_walk(lua_State *L, int table); /* false where that would ra
 void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 int pep_load_line(lua_State *L);
+/* Raises if a rule has an id and no table: `deny("x", { })` would be no rule at all. */
+void pep_load_complete(lua_State *L);
 /* "did you mean `near`?" in `room`, or NULL if `near` is. */
 #define PEP_NEAR(near) pep_near_text((char[160]){0}, near)
 const char *pep_near_text(char room[160], const char *near);

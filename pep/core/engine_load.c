@@ -24,6 +24,18 @@ int pep_load_line(lua_State *L)
     return 0;
 }
 
+void pep_load_complete(lua_State *L)
+{
+    const struct pep_loader *ld = pep_slot_of(L)->loader;
+    if (ld == NULL || ld->pending_line == 0)
+        return;
+    lua_pushfstring(L,
+                    "%s:%d: rule `%s` has no table: write \"%s\" { action = ... }, without "
+                    "brackets and comma",
+                    ld->file, ld->pending_line, ld->pending, ld->pending);
+    lua_error(L);
+}
+
 const char *pep_near_text(char room[160], const char *near)
 {
     if (near == NULL)
@@ -155,6 +167,7 @@ static int run_source(lua_State *L)
 {
     pep_push_chunk(L, lua_touserdata(L, 1));
     lua_call(L, 0, 0);
+    pep_load_complete(L);
     return 0;
 }
 
@@ -194,6 +207,7 @@ static int run_file(struct pep_slot *slot, struct pep_loader *ld, const struct p
 {
     ld->modules_deep = 0;
     ld->file = s->path;
+    ld->pending_line = 0; /* the last file may have failed in between */
     ld->phase = s->kind;
     int status = pep_slot_call(slot, run_source, (void *)(uintptr_t)s);
     if (status == LUA_OK)

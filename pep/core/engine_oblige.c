@@ -142,7 +142,7 @@ int pep_word_step_up(lua_State *L)
         if (age ? !is_age(L) : !is_text_list(L))
             return luaL_error(L,
                               age ? "step_up: %s is a whole number of seconds, at most 2147483647"
-                                  : "step_up: %s is a list of texts",
+                                  : "step_up: %s is a list of texts: { \"...\" }",
                               key);
     }
     lua_createtable(L, 0, 4);

@@ -219,8 +219,9 @@ static int add_resource(struct pep_eval *e, const struct pep_resource_type *type
     const struct pep_resource_name *r = &e->resource;
     if (type->segments != NULL && type->segment_count != r->segment_count) {
         snprintf(e->verdict->detail, sizeof(e->verdict->detail),
-                 "the id of `%.*s` has %zu segments, not %u", (int)r->type.size,
-                 (const char *)r->type.data, type->segment_count, r->segment_count);
+                 "the id of `%.*s` has %zu segment%s, not %u", (int)r->type.size,
+                 (const char *)r->type.data, type->segment_count,
+                 type->segment_count == 1 ? "" : "s", r->segment_count);
         return PEP_CODE_BAD_REQUEST;
     }
     add(&e->res, PEP_NAME_TYPE, pep_span_string("type"),

@@ -65,6 +65,24 @@ static const char *split_message(const char *message, const char *path, int *ret
     return end[1] == ' ' ? end + 2 : end + 1;
 }
 
+/* What people coming from other languages write, by what Lua's parser says of it. */
+static const char *syntax_help(const char *text)
+{
+    static const struct {
+        const char *said, *help;
+    } known[] = {{"near '!'", "\"not equal\" is ~= in Lua, and \"not\" is not"},
+                 {"near '&'", "Lua writes `and`"},
+                 {"near '|'", "Lua writes `or`"},
+                 {"'}' expected near '='", "is there a comma before this key?"},
+                 {"'}' expected near", "is there a comma before it?"},
+                 {"'then' expected near '='", "a comparison is =="}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strstr(text, known[i].said) != NULL)
+            return known[i].help;
+    }
+    return NULL;
+}
+
 void pep_source_error(struct pep_slot *slot, int status, const char *code, const char *path,
                       struct pep_diags *diags)
 {
@@ -74,7 +92,8 @@ void pep_source_error(struct pep_slot *slot, int status, const char *code, const
     pep_slot_error(slot, status, message, sizeof(message));
     const char *text = split_message(message, path, &line);
     if (exhausted == PEP_EXHAUSTED_NOT)
-        pep_diag_add(diags, code, path, line, NULL, "%s", text);
+        pep_diag_add(diags, code, path, line, strcmp(code, "E210") == 0 ? syntax_help(text) : NULL,
+                     "%s", text);
     else if (exhausted == PEP_EXHAUSTED_MEMORY)
         pep_diag_add(diags, "E212", path, 0, "long lists of values belong into data/*.json",
                      "the files need more than %d MiB of memory to load", PEP_LOAD_MEMORY >> 20);
@@ -104,6 +123,22 @@ static int compile_source(struct reader *r, const char *path, struct pep_span te
 
 /* ---- what the code may do ---- */
 
+static const char *help_for(const char *name)
+{
+    static const char *const parameters[] = {"sub", "res", "ctx"};
+    static const char *const hosts[] = {"os", "io", "debug", "print", "random", "time", "date"};
+    for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+        if (strcmp(name, parameters[i]) == 0)
+            return "it is what a rule's function gets: when = function(sub, res, ctx) return ... "
+                   "end";
+    }
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        if (strcmp(name, hosts[i]) == 0)
+            return "time comes from ctx.now, values from data; there is no os, io or debug here";
+    }
+    return "no local of this file has this name, and it is no word of the language";
+}
+
 static bool check_use(const char *path, const struct pep_use *u, struct pep_diags *diags)
 {
     size_t count;
@@ -114,10 +149,7 @@ static bool check_use(const char *path, const struct pep_use *u, struct pep_diag
         if (pep_word_exists(u->name))
             return true;
         near = PEP_NEAR(pep_did_you_mean(u->name, names, count));
-        pep_diag_add(diags, "E202", path, u->line,
-                     near != NULL ? near
-                                  : "time comes from ctx.now, values from data; there is no os, io "
-                                    "or debug here",
+        pep_diag_add(diags, "E202", path, u->line, near != NULL ? near : help_for(u->name),
                      "`%s` is not available in policies", u->name);
         return false;
     case PEP_USE_GLOBAL_SET:

@@ -54,6 +54,32 @@ sed -n "$line,\$p" "$work/repo/policies/rules.lua" >"$work/repo/policies/more.lu
 sed -i "$line,\$d" "$work/repo/policies/rules.lua"
 run 0 "cut file" "$policyctl" check "$work/repo"
 
+# A rule whose table is not its own call's would be no rule at all.
+for text in 'deny("x", { action = "read", resource = "invoice", reason = "x" })' 'deny "x"' \
+    'local d = deny "x"; deny "y" { action = "read", resource = "invoice", reason = "x" }'; do
+    build E111 good
+    echo "$text" >"$work/repo/policies/z.lua"
+    run 3 "no table: $text" "$policyctl" check "$work/repo"
+    has "no table" err "error[E211]: rule \`x\` has no table: write \"x\" { action = ... }"
+    has "no table" err "--> policies/z.lua:1"
+done
+build E111 good
+echo 'local d = deny "x"; d { action = "read", resource = "invoice", roles = "manager", reason = "x" }' >"$work/repo/policies/z.lua"
+run 0 "its table later" "$policyctl" check "$work/repo"
+
+# What people coming from other languages write.
+advises() { # advises TEXT HELP
+    build E111 good
+    echo "$1" >"$work/repo/policies/z.lua"
+    run 3 "$1" "$policyctl" check "$work/repo"
+    has "$1" err "$2"
+}
+advises 'allow "z" { action = "read" resource = "invoice" }' "= help: is there a comma before it?"
+advises 'allow "z" { action = "read", resource = "invoice", when = function(s) return s.id != "x" end }' "is ~= in Lua"
+advises 'allow "z" { action = "read", resource = "invoice", when = sub.id == "x" }' "when = function(sub, res, ctx)"
+advises 'permit "z" { action = "read", resource = "invoice" }' "it is no word of the language"
+advises 'local t = os.time()' "time comes from ctx.now"
+
 # A nil in a head is no condition, so it is refused.
 build E115 bad
 run 3 "nil" "$policyctl" check "$work/repo"
