@@ -6,6 +6,7 @@
 #include "config.h"
 #include "policy_source.h"
 
+#include "pep/core/engine_check.h"
 #include "pep/core/engine_suite.h"
 
 #include <stdlib.h>
@@ -67,7 +68,14 @@ static void failure_json(struct run *r, const struct pep_case_result *f)
                   lines));
 }
 
-static void failure_text(const struct pep_case_result *f)
+static void claim_note(void *context, const char *message, const char *near)
+{
+    (void)context;
+    output_line("      note       %s%s%s%s", message, near == NULL ? "" : "; did you mean `",
+                near == NULL ? "" : near, near == NULL ? "" : "`?");
+}
+
+static void failure_text(const struct run *r, const struct pep_case_result *f)
 {
     const struct pep_case *c = f->test;
     const struct pep_verdict *v = f->verdict;
@@ -95,6 +103,7 @@ static void failure_text(const struct pep_case_result *f)
         output_line("      fault      %s  %s: %s",
                     v->faults[i].rule == NULL ? "-" : v->faults[i].rule, v->faults[i].kind,
                     v->faults[i].message);
+    pep_check_request(r->source.policy, PEP_CHECK_CLAIM, c->resource, c->claims, claim_note, NULL);
 }
 
 /* A misspelt action is denied, too: a test that expects a deny would pass for the wrong reason. */
@@ -123,7 +132,7 @@ static void each(void *context, const struct pep_case_result *result)
     if (r->failures != NULL)
         failure_json(r, result);
     else
-        failure_text(result);
+        failure_text(r, result);
 }
 
 /* ---- coverage ---- */

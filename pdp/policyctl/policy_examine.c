@@ -13,6 +13,9 @@
 static int check_tests(struct policy_source *p, struct pep_error *err)
 {
     struct pep_suite *suite = NULL;
+    if (p->repository->left_out[0] != '\0')
+        pep_diag_add(&p->diags, "W311", p->repository->left_out, 0,
+                     "rename it: tests/NAME_test.lua", "this file is not run");
     int rc = pep_suite_load(p->repository->tests, p->policy, &suite, &p->diags, err);
     pep_suite_free(suite);
     return rc;

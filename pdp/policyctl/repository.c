@@ -128,8 +128,12 @@ static int add_entry(struct repository *r, const struct room *room, const char *
         return pep_error_set(err, PEP_EFORMAT,
                              "%s/%s: folders inside %s/ are not read; move its files up", r->dir,
                              path, room->folder);
-    if (!ends_with(name, room->suffix))
+    if (!ends_with(name, room->suffix)) {
+        if (!room->shipped && ends_with(name, ".lua") &&
+            (r->left_out[0] == '\0' || strcmp(path, r->left_out) < 0))
+            memcpy(r->left_out, path, (size_t)n + 1);
         return PEP_OK;
+    }
     if (!pep_bundle_path_valid(pep_span_string(path)))
         return pep_error_set(err, PEP_EFORMAT,
                              "%s/%s: a file name may hold letters, digits, '.', '_' and '-' only",

@@ -26,8 +26,9 @@ struct repository {
     char name[PEP_NAME_MAX + 1];
     uint32_t max_stale; /* seconds */
     uint32_t expires_days;
-    struct pep_files *files; /* what the bundle carries */
-    struct pep_files *tests; /* tests/NAME_test.lua */
+    struct pep_files *files;         /* what the bundle carries */
+    struct pep_files *tests;         /* tests/NAME_test.lua */
+    char left_out[PEP_PATH_MAX + 1]; /* a Lua file in tests/ with another name; or empty */
 };
 
 /* Reads DIR. Errors: ENOTFOUND (no bundle.json: not a repository), EFORMAT, ELIMIT, EIO, ENOMEM;

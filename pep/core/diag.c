@@ -233,6 +233,15 @@ static const struct pep_diag_text texts[] = {
      "In Lua `nil == nil` is true: `sub.tenant == res.tenant` holds for a caller without a tenant "
      "and a resource without one. Write same(sub.tenant, res.tenant), which is false when either "
      "is absent."},
+    {"W311", "a test file that is not run",
+     "Files of tests end in _test.lua. What is in other Lua files in tests/ is never looked at, so "
+     "nothing there can fail."},
+    {"W312", "an obligation in the wrong place",
+     "A challenge says what the caller must do first, so it needs `oblige`; with a deny nobody "
+     "gets "
+     "an obligation; and a step-up on an allow is asked of somebody who is allowed already, which "
+     "few services fulfil, so that the answer is a deny (`obligation`). What the caller must do "
+     "first is a challenge; what it must do along with an allow is an obligation of the allow."},
     {"W320", "an allow that changes nothing",
      "Wherever this rule's head holds, another allow without a function already allows. One of the "
      "two is too wide or superfluous."},

@@ -56,6 +56,32 @@ static void check_reasons(const struct check *c)
     }
 }
 
+/* What a rule's `oblige` cannot do there. NULL: nothing is wrong with it. */
+static const char *lost_obligation(const struct pep_rule *r, const char **ret_help)
+{
+    *ret_help = "write it as a challenge, which asks for it first";
+    if (r->effect == PEP_EFFECT_ALLOW && r->steps_up)
+        return "asks for a step-up of a caller who is allowed already";
+    *ret_help = "leave it out, or write a challenge";
+    if (r->effect == PEP_EFFECT_DENY && r->oblige_count > 0)
+        return "has an obligation, which nobody gets with a deny";
+    *ret_help = "oblige = step_up { max_age = 300 }, or write a deny";
+    if (r->effect == PEP_EFFECT_CHALLENGE && r->oblige_count == 0)
+        return "does not say what the caller must do: it has no `oblige`";
+    return NULL;
+}
+
+static void check_obligations(const struct check *c)
+{
+    for (size_t i = 0; i < c->policy->rule_count; i++) {
+        const struct pep_rule *r = &c->policy->rules[i];
+        const char *help, *wrong = lost_obligation(r, &help);
+        if (wrong != NULL)
+            pep_diag_add(c->diags, "W312", r->file, r->line, help, "%s `%s` %s",
+                         effect_names[r->effect], r->id, wrong);
+    }
+}
+
 /* The role that includes `role`, or NULL. */
 static const char *heir_of(const struct pep_policy *p, uint32_t role)
 {
@@ -236,8 +262,9 @@ static void drop_echoes(const struct check *c)
 /* ---- the entry ---- */
 
 static void (*const checks[])(const struct check *) = {
-    check_schema,   check_attributes, check_reasons, check_inherited, check_wildcards,
-    check_shadowed, check_unused,     check_actions, check_callers,   drop_echoes,
+    check_schema,    check_attributes, check_reasons,  check_obligations,
+    check_inherited, check_wildcards,  check_shadowed, check_unused,
+    check_actions,   check_callers,    drop_echoes,
 };
 
 int pep_check_policy(const struct pep_policy *policy, const struct pep_files *files,

@@ -80,6 +80,13 @@ advises 'allow "z" { action = "read", resource = "invoice", when = sub.id == "x"
 advises 'permit "z" { action = "read", resource = "invoice" }' "it is no word of the language"
 advises 'local t = os.time()' "time comes from ctx.now"
 
+# Each kind of obligation that comes to nothing.
+build W312 bad
+run 0 "obligations" "$policyctl" check "$work/repo"
+has "obligations" err "warning[W312]: challenge \`b\` does not say what the caller must do"
+has "obligations" err "warning[W312]: deny \`c\` has an obligation, which nobody gets"
+has "obligations" err "warning[W312]: allow \`d\` asks for a step-up of a caller who is allowed"
+
 # A nil in a head is no condition, so it is refused.
 build E115 bad
 run 3 "nil" "$policyctl" check "$work/repo"

@@ -89,4 +89,16 @@ has "bad file in json" out '"failed": 0'
 bad "misspelt attribute" 'test "x" { as = token { sub = "a" }, action = "read", resource = "invoice:a/1",
   with = { amuont = 1 }, expect = "deny" }' "did you mean \`amount\`"
 bad "function as claim" 'token { sub = ipairs }' ""
+# A claim that no rule can see may be why; a test file with another name is not run, and check says so.
+cat >"$repo/tests/more_test.lua" <<'LUA'
+local t = token { sub = "u", tennant = "acme", roles = { "viewer" } }
+test "own" { as = t, action = "read", resource = "invoice:acme/1", expect = "allow" }
+LUA
+run 4 "strange claim" "$policyctl" test "$repo"
+has "strange claim" out "      note       schema.lua reads no claim \`tennant\`, so no rule sees it; did you mean \`tenant\`?"
+mv "$repo/tests/more_test.lua" "$repo/tests/more.lua"
+run 0 "another name" "$policyctl" test "$repo"
+run 3 "another name, strict" "$policyctl" check --strict "$repo"
+has "another name" err "warning[W311]: this file is not run"
+rm "$repo/tests/more.lua"
 finish
