@@ -12,7 +12,12 @@
 /* The instructions that matter here, by their numbers in Lua 5.4. */
 enum opcode {
     OP_MOVE = 0,
+    OP_LOADI = 1,
+    OP_LOADF = 2,
     OP_LOADK = 3,
+    OP_LOADFALSE = 5,
+    OP_LFALSESKIP = 6,
+    OP_LOADTRUE = 7,
     OP_LOADNIL = 8,
     OP_GETUPVAL = 9,
     OP_SETUPVAL = 10,
@@ -25,22 +30,37 @@ enum opcode {
     OP_SETFIELD = 18,
     OP_NEWTABLE = 19,
     OP_SELF = 20,
+    OP_ADDI = 21,
+    OP_ADDK = 22,
+    OP_SUBK = 23,
+    OP_MULK = 24,
     OP_MODK = 25,
+    OP_ADD = 34,
+    OP_SUB = 35,
+    OP_MUL = 36,
     OP_MOD = 37,
     OP_MMBIN = 46,
     OP_MMBINK = 48,
+    OP_UNM = 49,
+    OP_NOT = 51,
     OP_CONCAT = 53,
     OP_CLOSE = 54,
     OP_TBC = 55,
     OP_JMP = 56,
     OP_EQ = 57,
+    OP_LT = 58,
+    OP_LE = 59,
     OP_EQK = 60,
+    OP_EQI = 61,
+    OP_LTI = 62,
+    OP_GTI = 64,
     OP_GEI = 65,
     OP_TEST = 66,
     OP_TESTSET = 67,
     OP_CALL = 68,
     OP_TAILCALL = 69,
     OP_RETURN = 70,
+    OP_RETURN0 = 71,
     OP_RETURN1 = 72,
     OP_FORLOOP = 73,
     OP_TFORLOOP = 77,
@@ -79,6 +99,12 @@ static inline unsigned pep_code_c(uint32_t w)
 static inline unsigned pep_code_bx(uint32_t w)
 {
     return w >> 15;
+}
+
+/* How far OP_JMP goes on from the instruction behind it. */
+static inline int64_t pep_code_jump(uint32_t w)
+{
+    return (int32_t)(w >> 7) - 0xffffff;
 }
 
 static inline bool pep_code_sets_register(unsigned op)

@@ -14,11 +14,25 @@ struct pep_chunk_upvalue {
     uint8_t index;
     const char *name; /* or NULL */
 };
+enum pep_chunk_type { /* of constants, as a dump has them */
+                      PEP_CHUNK_NIL = 0,
+                      PEP_CHUNK_FALSE = 1,
+                      PEP_CHUNK_TRUE = 17,
+                      PEP_CHUNK_INTEGER = 3,
+                      PEP_CHUNK_FLOAT = 19,
+                      PEP_CHUNK_SHORT = 4,
+                      PEP_CHUNK_LONG = 20,
+};
+struct pep_chunk_constant {
+    uint8_t type;
+    struct pep_span bytes; /* of a number, or of a text with all its NULs */
+};
 struct pep_chunk_proto {
     struct pep_chunk_function about;
     size_t first_use; /* of it and, behind its own, of those inside it */
     const uint8_t *code;
-    const char **constants; /* texts, NULL for anything else */
+    const char **constants;         /* texts, NULL for anything else */
+    struct pep_chunk_constant *raw; /* the same, and the others too */
     struct pep_chunk_upvalue *upvalues;
     size_t upvalue_count;
     const uint8_t *lines; /* signed differences */

@@ -59,11 +59,13 @@ static const char *get_text(struct pep_chunk *c, struct pep_cursor *in)
     return copy;
 }
 
-/* A text that the code uses; notes whether it has a NUL byte. */
-static const char *get_constant(struct pep_chunk *c, struct pep_cursor *in, bool *nul)
+/* A text that the code uses, also as the bytes that it is; notes whether there is a NUL in it. */
+static const char *get_constant(struct pep_chunk *c, struct pep_cursor *in, struct pep_span *whole,
+                                bool *nul)
 {
     struct pep_cursor ahead = *in;
     size_t size = get_number(&ahead);
+    *whole = pep_get_bytes(&ahead, size == 0 ? 0 : size - 1);
     const char *text = get_text(c, in);
     if (text != NULL && strlen(text) != size - 1)
         *nul = true;
@@ -90,19 +92,22 @@ static void get_constants(struct pep_chunk *c, struct pep_cursor *in, struct pep
     size_t n = get_count(in, 1);
     p->about.constants = n;
     p->constants = get(c, n + 1, sizeof(*p->constants));
+    p->raw = get(c, n + 1, sizeof(*p->raw));
     for (size_t i = 0; i < n && !in->failed && !c->no_memory; i++) {
-        switch (pep_get_u8(in)) {
-        case 0:  /* nil */
-        case 1:  /* false */
-        case 17: /* true */
+        struct pep_chunk_constant *raw = &p->raw[i];
+        raw->type = pep_get_u8(in);
+        switch (raw->type) {
+        case PEP_CHUNK_NIL:
+        case PEP_CHUNK_FALSE:
+        case PEP_CHUNK_TRUE:
             break;
-        case 3:  /* integer */
-        case 19: /* float */
-            pep_get_bytes(in, 8);
+        case PEP_CHUNK_INTEGER:
+        case PEP_CHUNK_FLOAT:
+            raw->bytes = pep_get_bytes(in, 8);
             break;
-        case 4:
-        case 20: /* short and long text */
-            p->constants[i] = get_constant(c, in, &p->about.nul);
+        case PEP_CHUNK_SHORT:
+        case PEP_CHUNK_LONG:
+            p->constants[i] = get_constant(c, in, &raw->bytes, &p->about.nul);
             break;
         default:
             in->failed = true;

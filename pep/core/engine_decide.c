@@ -100,7 +100,7 @@ static struct pep_slot *claim(struct pep_eval *e)
     slot->eval = e;
     /* texts compare byte for byte and numbers print alike, whatever locale the host has set */
     e->locale = uselocale(e->policy->locale);
-    pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
+    pep_slot_begin(slot, PEP_BUDGET_STEPS - (int64_t)e->charged, PEP_BUDGET_MEMORY);
     pep_plain_begin(slot, e->subject);
     return slot;
 }
@@ -136,8 +136,46 @@ static void note_error(struct pep_eval *e, const struct pep_rule *rule, int stat
     }
 }
 
+static enum pep_applies meaning(const struct pep_rule *rule, bool holds)
+{
+    return holds != rule->negated ? PEP_APPLIES_YES : PEP_APPLIES_NO;
+}
+
+/* Takes the steps of a straight function off the budget, wherever that is; false if it does not
+ * reach, which is Lua's to tell. */
+static bool charge(struct pep_eval *e, const struct pep_rule *rule)
+{
+    if (e->busy || (e->slot != NULL &&
+                    (e->slot->exhausted != PEP_EXHAUSTED_NOT || e->slot->steps < rule->steps)))
+        return false;
+    if (e->slot != NULL)
+        e->slot->steps -= rule->steps;
+    else if (e->charged + rule->steps <= PEP_BUDGET_STEPS)
+        e->charged += rule->steps;
+    else
+        return false;
+    return true;
+}
+
+/* Gives them back: Lua runs the function after all. */
+static void give_back(struct pep_eval *e, const struct pep_rule *rule)
+{
+    if (e->slot != NULL)
+        e->slot->steps += rule->steps;
+    else
+        e->charged -= rule->steps;
+}
+
 enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
 {
+    bool result;
+    if (rule->native != NULL && charge(e, rule)) {
+        if (pep_native_run(e, rule->native, &result)) {
+            e->verdict->effort.calls++;
+            return meaning(rule, result);
+        }
+        give_back(e, rule);
+    }
     struct pep_slot *slot = claim(e);
     if (slot == NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
         return PEP_APPLIES_FAULT;
@@ -160,7 +198,7 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
                      type == LUA_TLIGHTUSERDATA ? "table" : lua_typename(L, type));
         return PEP_APPLIES_FAULT;
     }
-    return holds != rule->negated ? PEP_APPLIES_YES : PEP_APPLIES_NO;
+    return meaning(rule, holds);
 }
 
 /* ---- combining ---- */

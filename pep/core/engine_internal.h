@@ -9,6 +9,7 @@
  *   engine_subject.c   claims -> struct pep_subject
  *   engine_request.c   names and attributes of one request -> struct pep_eval
  *   engine_decide.c    candidates -> verdict; engine_explain.c says why
+ *   engine_straight.c  functions that need no Lua
  *
  * and below them: engine_value.c (values, pools, interned names), engine_state.c (Lua states, their
  * memory and budgets), engine_object.c (C values as Lua sees them), engine_words.c and
@@ -158,6 +159,7 @@ struct pep_rule {
     bool plain;        /* reads its parameters by constant names and does nothing else with them */
     uint8_t reads_any; /* bits by object: handed on, or read by computed names */
     uint8_t steps;     /* of a function that runs through once; 0: they have to be counted */
+    const struct pep_native *native; /* what it does, for engine_straight.c; NULL: Lua runs it */
 };
 
 struct pep_bucket { /* candidates of one (type, action), sorted by effect, then id */
@@ -324,6 +326,14 @@ void pep_plain_push(struct pep_slot *slot); /* what stays on the stack for the l
 /* Calls the rule's function with its three arguments, protected. A Lua status; the result, or the
  * error, is on top of the stack. */
 int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule);
+
+/* engine_straight.c: short functions without Lua */
+struct pep_native;
+/* Sets rule->native where the function is simple enough. False without memory. */
+bool pep_native_read(struct pep_policy *policy, struct pep_rule *rule,
+                     const struct pep_chunk *chunk, uint32_t function);
+/* False if Lua has to run it; else what the function returns. */
+bool pep_native_run(const struct pep_eval *e, const struct pep_native *n, bool *ret);
 
 /* engine_words.c, engine_text.c, engine_numbers.c: what policies may call. The environment table is
  * pushed by the first; the others add to the one on top of the stack. */

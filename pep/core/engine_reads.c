@@ -118,7 +118,7 @@ static bool note_fills(struct pep_policy *policy, struct pep_rule *rule,
     rule->function_size = f->instructions;
     rule->fills = fills;
     rule->plain = plain;
-    return true;
+    return pep_native_read(policy, rule, chunk, function);
 }
 
 static int read_names(struct pep_policy *policy, struct pep_rule *rule,
@@ -169,6 +169,7 @@ static void take_names(struct pep_rule *rule, const struct pep_rule *other)
     rule->fill_count = other->fill_count;
     rule->plain = other->plain;
     rule->steps = other->steps;
+    rule->native = other->native;
     rule->function_size = other->function_size;
 }
 

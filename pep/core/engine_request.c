@@ -280,6 +280,7 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
     e->verdict = verdict;
     e->slot = NULL;
     e->busy = false;
+    e->charged = 0;
     e->pool = (struct pep_pool){NULL, 0, false};
     e->res.count = 0;
     memset(e->res.hints, 0, sizeof(e->res.hints));

@@ -123,16 +123,18 @@ static void kept_values_are_the_values(void **state)
 #define FILES    20
 #define PER_FILE 200
 
-static void put_long_rule(struct pep_buffer *out, unsigned i)
+/* As C runs it, or, with the length of a text in it, as Lua does. */
+static void put_long_rule(struct pep_buffer *out, unsigned i, bool lua)
 {
-    pep_put_format(out, "deny 'd.%u' { " HEAD ", when = function(sub, res, ctx) return ", i);
+    pep_put_format(out, "deny 'd.%u' { " HEAD ", when = function(sub, res, ctx) return %s", i,
+                   lua ? "#sub.id == 3 and " : "");
     for (int k = 0; k < 25; k++)
         pep_put_format(out, "sub.a == %d and ", k);
     pep_put_chars(out, "sub.b == 1 end }\n");
 }
 
 /* `count` rules that deny if a long condition holds, which it does not; then one that allows. */
-static struct pep_policy *long_policy(unsigned count, const char *last)
+static struct pep_policy *long_policy(unsigned count, const char *last, bool lua)
 {
     struct pep_buffer texts[FILES];
     struct kit_file files[FILES];
@@ -142,7 +144,7 @@ static struct pep_policy *long_policy(unsigned count, const char *last)
         texts[n] = pep_buffer_of(256 * 1024);
         snprintf(paths[n], sizeof(paths[n]), "policies/p%zu.lua", n);
         for (unsigned end = i + PER_FILE; i < count && i < end; i++)
-            put_long_rule(&texts[n], i);
+            put_long_rule(&texts[n], i, lua);
         if (i == count)
             pep_put_format(&texts[n], "allow 'a' { " HEAD ", when = %s }\n", last);
         files[n] = (struct kit_file){paths[n], (const char *)texts[n].data};
@@ -164,14 +166,13 @@ static void expect_code(const struct pep_policy *p, pep_code code, const char *r
 }
 
 /* 26 terms are about 80 instructions: 2,000 such functions fit into the budget, 3,000 do not. */
-static void uncounted_functions_are_charged(void **state)
+static void expect_charges(bool lua)
 {
-    (void)state;
-    struct pep_policy *p = long_policy(2000, "function() return true end");
+    struct pep_policy *p = long_policy(2000, "function() return true end", lua);
     expect_code(p, PEP_CODE_ALLOWED, "a");
     pep_policy_free(p);
-    p = long_policy(3000, "function() return true end");
-    json_t *claims = json_object();
+    p = long_policy(3000, "function() return true end", lua);
+    json_t *claims = kit_json("{\"sub\":\"ann\"}");
     struct pep_subject *s = NULL;
     struct pep_verdict first, second;
     assert_int_equal(pep_subject_from_claims(p, claims, &s, NULL), PEP_OK);
@@ -185,6 +186,13 @@ static void uncounted_functions_are_charged(void **state)
     pep_subject_free(s);
     json_decref(claims);
     pep_policy_free(p);
+}
+
+static void uncounted_functions_are_charged(void **state)
+{
+    (void)state;
+    expect_charges(false);
+    expect_charges(true);
 }
 
 /* A word in such a function charges its own work: 400 texts against 4,000 are 400,000 steps. */
@@ -222,23 +230,29 @@ static void uncounted_words_are_charged(void **state)
 }
 
 /* What comes after uncounted functions has what they left, and is counted. */
-static void counting_starts_where_it_is_needed(void **state)
+static void expect_counting(bool lua)
 {
-    (void)state;
     static const char loop[] =
         "function() local n = 0 for i = 1, %d do n = n + i end return n > 0 end";
     char text[128];
     snprintf(text, sizeof(text), loop, 60000);
-    struct pep_policy *p = long_policy(10, text);
+    struct pep_policy *p = long_policy(10, text, lua);
     expect_code(p, PEP_CODE_ALLOWED, "a");
     pep_policy_free(p);
-    p = long_policy(1500, text);
+    p = long_policy(1500, text, lua);
     expect_code(p, PEP_CODE_FAULT, "a");
     pep_policy_free(p);
     snprintf(text, sizeof(text), loop, 200000);
-    p = long_policy(10, text);
+    p = long_policy(10, text, lua);
     expect_code(p, PEP_CODE_FAULT, "a");
     pep_policy_free(p);
+}
+
+static void counting_starts_where_it_is_needed(void **state)
+{
+    (void)state;
+    expect_counting(false);
+    expect_counting(true);
 }
 
 int main(void)
