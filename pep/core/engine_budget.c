@@ -25,15 +25,15 @@
 
 #define INTERVAL        1000
 #define INTERVAL_FINE   100
-#define FINE_FROM       8    /* the weight from which the hook comes more often */
-#define TEXT_BYTES      512  /* each makes an instruction one step heavier */
-#define KEYS_BYTES      6144 /* the same, for the keys of a table */
+#define FINE_FROM       8            /* the weight from which the hook comes more often */
+#define TEXT_BYTES      512          /* each makes an instruction one step heavier */
+#define KEYS_BYTES      (192 * NODE) /* the same, for the keys of a table */
 #define KEYS_MANY       ((size_t)32 * 1024)
 #define KEYS_FURTHER    4    /* so much more, beyond that: they no longer fit the nearest cache */
 #define NODE            24   /* bytes of a key and its value, in Lua 5.4 on 64 bits */
 #define MOVED_BYTES     256  /* one step */
-#define COLLISIONS      192  /* one step */
-#define COLLISIONS_LOAD 1536 /* the same while loading, where tables are larger */
+#define COLLISIONS      160  /* two keys compared: one step */
+#define COLLISIONS_LOAD 1280 /* the same while loading, where tables are larger */
 #define NAMES_FIRST     (128 * sizeof(void *)) /* the first block of Lua's table of short texts */
 #define VALUE           16                     /* bytes on the stack */
 
@@ -109,18 +109,31 @@ void pep_need_few(lua_State *L, int count, const char *word)
 
 /* ---- weights ---- */
 
-static uint32_t weight_of(const struct pep_slot *slot)
+static uint32_t weight_of(const struct pep_policy *policy, size_t longest, size_t widest)
 {
-    size_t keys = slot->widest / KEYS_BYTES;
-    if (slot->widest > KEYS_MANY)
+    size_t keys = widest / KEYS_BYTES;
+    if (widest > KEYS_MANY)
         keys *= KEYS_FURTHER;
-    return (uint32_t)(1 + slot->policy->dear + slot->longest / TEXT_BYTES + keys);
+    return (uint32_t)(1 + policy->dear + longest / TEXT_BYTES + keys);
+}
+
+void pep_policy_weigh(struct pep_policy *policy, size_t longest)
+{
+    policy->longest = longest;
+    for (size_t i = 0; i < policy->source_count; i++) {
+        const struct pep_chunk *c = policy->sources[i].chunk;
+        for (size_t f = 1; f < pep_chunk_function_count(c); f++) { /* 0 runs only now */
+            unsigned dear = pep_chunk_function(c, f)->dear;
+            policy->dear = dear > policy->dear ? dear : policy->dear;
+        }
+    }
+    policy->weight = weight_of(policy, longest, 0);
 }
 
 static void weigh(struct pep_slot *slot)
 {
     uint32_t before = slot->weight;
-    slot->weight = weight_of(slot);
+    slot->weight = weight_of(slot->policy, slot->longest, slot->widest);
     if (!slot->counting || slot->interval == INTERVAL_FINE || slot->weight < FINE_FROM ||
         slot->loader != NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
         return;
@@ -136,7 +149,7 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
     slot->sorting = 0;
     slot->longest = slot->policy->longest;
     slot->largest = slot->widest = 0;
-    slot->weight = weight_of(slot);
+    slot->weight = slot->policy->weight;
     slot->arena.limit = slot->arena.used + memory;
     slot->arena.refusals = 0;
     if (slot->counting)
@@ -167,11 +180,12 @@ static void charge_block(struct pep_slot *slot, size_t amount)
         set_hook(slot, 1);
 }
 
-/* Keys are moved whenever there is a new block for them; each may be compared with all before. */
+/* Keys are moved whenever there is a new block for them, and each may be compared with all before.
+ * In a block larger than any so far, at most half of the keys are old ones. */
 static void keys_made(struct pep_slot *slot, size_t size)
 {
-    size_t n = size / NODE;
-    charge_block(slot, n * n / (slot->loader == NULL ? COLLISIONS : COLLISIONS_LOAD));
+    size_t n = size / NODE, old = size > slot->widest ? n / 2 : n;
+    charge_block(slot, old * old / (slot->loader == NULL ? COLLISIONS : COLLISIONS_LOAD));
     if (size <= slot->widest)
         return;
     slot->widest = size;

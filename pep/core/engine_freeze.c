@@ -73,6 +73,17 @@ static void freeze_function(lua_State *L, int seen, int depth)
     }
 }
 
+/* Raises, with the place of the function that is looked at. */
+static void refuse(lua_State *L, const char *format, int limit)
+{
+    const struct pep_loader *ld = pep_slot_of(L)->loader;
+    lua_pushfstring(L, "%s:%d: this function ", ld == NULL || ld->file == NULL ? "" : ld->file,
+                    ld == NULL ? 0 : ld->line);
+    lua_pushfstring(L, format, limit);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
 /* Texts, and integers from 1 on, lie apart from each other in a table; other keys can be chosen so
  * that they do not. */
 static bool is_odd(lua_State *L, int key, size_t n)
@@ -92,10 +103,10 @@ static void compact(lua_State *L)
     for (lua_pushnil(L); lua_next(L, -3) != 0;) { /* t, copy, key, value */
         odd += is_odd(L, -2, n);
         if (odd > PEP_KEYS_ODD)
-            luaL_error(L,
-                       "this rule keeps a table with more than %d keys that are neither texts "
-                       "nor 1, 2, 3 and so on: write the keys as texts",
-                       PEP_KEYS_ODD);
+            refuse(L,
+                   "keeps a table with more than %d keys that are neither texts nor 1, 2, 3 and "
+                   "so on: write them as texts, or put the table into data/*.json",
+                   PEP_KEYS_ODD);
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -4);
@@ -140,13 +151,26 @@ static void freeze_table(lua_State *L, int seen, int depth)
 static void freeze_value(lua_State *L, int seen, int depth)
 {
     if (depth > PEP_FREEZE_DEPTH)
-        luaL_error(L, "tables and functions inside each other, more than %d deep",
-                   PEP_FREEZE_DEPTH);
+        refuse(L, "keeps tables and functions inside each other, more than %d deep",
+               PEP_FREEZE_DEPTH);
     luaL_checkstack(L, 12, "read-only tables");
     if (lua_type(L, -1) == LUA_TTABLE)
         freeze_table(L, seen, depth);
     else if (lua_type(L, -1) == LUA_TFUNCTION)
         freeze_function(L, seen, depth);
+}
+
+/* Where the function on top is written, for what may be wrong with it. */
+static void note_place(lua_State *L)
+{
+    struct pep_slot *slot = pep_slot_of(L);
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    if (slot->loader == NULL || lua_getinfo(L, ">S", &ar) == 0 || ar.source[0] != '@')
+        return;
+    const struct pep_source *s = pep_source_at(slot->policy, pep_span_string(ar.source + 1));
+    slot->loader->file = s == NULL ? NULL : s->path;
+    slot->loader->line = ar.linedefined;
 }
 
 void pep_freeze_functions(lua_State *L, int index)
@@ -157,6 +181,7 @@ void pep_freeze_functions(lua_State *L, int index)
     lua_Integer n = (lua_Integer)lua_rawlen(L, index);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, index, i);
+        note_place(L);
         freeze_value(L, seen, 0);
         lua_pop(L, 1);
     }

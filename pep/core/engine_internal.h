@@ -239,8 +239,9 @@ struct pep_policy {
     struct pep_slot *slots;
     unsigned slot_count;
     bool author;
-    size_t longest; /* text that loading it made */
-    uint32_t dear;  /* more steps for each instruction: some of its code takes longer */
+    size_t longest;  /* text that loading it made */
+    uint32_t dear;   /* more steps for each instruction: some of its code takes longer */
+    uint32_t weight; /* at the beginning of a decision */
     locale_t locale;
     struct pep_counter_stripe counters[PEP_STRIPES];
     _Atomic(struct pep_merged *) merged;
@@ -254,6 +255,7 @@ struct pep_loader {
     bool out_of_memory;
     enum pep_source_kind phase;
     const char *file;
+    int line;                   /* of the function whose tables become read-only */
     char pending[PEP_RULE_MAX]; /* the id of a rule whose table has not come yet ... */
     int pending_line;           /* ... and where; 0: none */
     struct pep_rule *rules;     /* in the order of declaration */
@@ -296,6 +298,8 @@ void pep_charge_walk(lua_State *L);
 bool pep_afford_walk(lua_State *L); /* false where that would raise */
 /* The same for comparing two texts, once they are known to be of equal size. */
 void pep_charge_equal(lua_State *L, const struct pep_value *a, const struct pep_value *b);
+/* Once loaded: notes what each of its decisions has to reckon with, whichever state makes it. */
+void pep_policy_weigh(struct pep_policy *policy, size_t longest);
 /* A text of so many bytes is, or may be, in reach of the running function. */
 void pep_text_noted(struct pep_slot *slot, size_t size);
 /* From the arena, for blocks above PEP_BLOCK_SMALL, and where Lua's stack was given back. */

@@ -175,7 +175,9 @@ static int finish(lua_State *L)
 {
     struct pep_slot *slot = pep_slot_of(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, PEP_KEY_FUNCTIONS);
+    slot->loader->file = NULL;
     pep_freeze_functions(L, -1);
+    slot->loader->file = NULL; /* nothing that follows is about one file */
     lua_newtable(L);
     lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
     if (!pep_slot_intern(slot) || !pep_plain_open(slot)) {
@@ -227,19 +229,6 @@ static int run_kind(struct pep_slot *slot, struct pep_loader *ld, enum pep_sourc
     return slot->broken ? PEP_EPOLICY : rc;
 }
 
-/* What every decision of this policy has to reckon with, whichever state makes it. */
-static void note_costs(struct pep_policy *policy, const struct pep_slot *slot)
-{
-    policy->longest = slot->longest;
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const struct pep_chunk *c = policy->sources[i].chunk;
-        for (size_t f = 1; f < pep_chunk_function_count(c); f++) { /* 0 runs only now */
-            unsigned dear = pep_chunk_function(c, f)->dear;
-            policy->dear = dear > policy->dear ? dear : policy->dear;
-        }
-    }
-}
-
 int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error *err)
 {
     int rc, status;
@@ -259,7 +248,7 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
     if (ld->out_of_memory)
         rc = PEP_ENOMEM;
     if (rc == PEP_OK && (status = pep_slot_call(slot, finish, NULL)) != LUA_OK)
-        rc = refuse(slot, ld, status, NULL, err);
+        rc = refuse(slot, ld, status, ld->file, err);
 done:
     free(ld->module_state);
     ld->module_state = NULL;
@@ -270,7 +259,7 @@ done:
     if (rc != PEP_OK)
         return pep_error_set(err, rc, "the policy files do not load");
     if (ld->first)
-        note_costs(ld->policy, slot);
+        pep_policy_weigh(ld->policy, slot->longest);
     pep_plain_push(slot);
     if (!pep_stack_fix(slot))
         return pep_error_set(err, PEP_ENOMEM, "no memory for a Lua state");

@@ -33,6 +33,7 @@ bool pep_plain_open(struct pep_slot *slot)
         lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_TABLES + i);
     }
     slot->subject = 0;
+    slot->kept_long = false;
     return true;
 }
 
@@ -88,11 +89,8 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
     for (uint32_t i = 0; i < rule->fill_count; i++) {
         struct pep_read r = rule->fills[i];
         struct pep_filled *filled = &slot->filled[r.object][r.name];
-        if (filled->turn == slot->turn[r.object]) {
-            if (filled->size >= PEP_TEXT_SHORT) /* costs the same, whoever put it there */
-                pep_text_noted(slot, filled->size + TEXT_HEAD);
+        if (filled->turn == slot->turn[r.object])
             continue;
-        }
         const struct pep_value *v =
             pep_eval_get(slot->eval, (enum pep_object)r.object, r.name, none);
         if (v != NULL && v->kind == PEP_V_STRING && v->size > PEP_STRING_MAX)
@@ -104,12 +102,22 @@ static bool fill(struct pep_slot *slot, const struct pep_rule *rule)
             pep_push_value(L, v);
             lua_rawset(L, AT_TABLES + r.object);
             *filled = now;
-            if (now.size >= PEP_TEXT_SHORT)
-                pep_text_noted(slot, now.size + TEXT_HEAD);
+            slot->kept_long = slot->kept_long || now.size >= PEP_TEXT_SHORT;
         }
         filled->turn = slot->turn[r.object];
     }
     return true;
+}
+
+/* Long texts in the plain tables cost the same whether this decision put them there or one before.
+ */
+static void note_texts(struct pep_slot *slot, const struct pep_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->fill_count; i++) {
+        uint32_t size = slot->filled[rule->fills[i].object][rule->fills[i].name].size;
+        if (size >= PEP_TEXT_SHORT)
+            pep_text_noted(slot, size + TEXT_HEAD);
+    }
 }
 
 /* False if the budget does not reach for a function that is charged as a whole. */
@@ -137,6 +145,8 @@ int pep_plain_call(struct pep_slot *slot, const struct pep_rule *rule)
     if (_setjmp(slot->panic) != 0)
         return LUA_ERRMEM;
     bool plain = rule->plain && fill(slot, rule);
+    if (plain && slot->kept_long)
+        note_texts(slot, rule);
     lua_rawgeti(L, AT_FUNCTIONS, (lua_Integer)rule->function);
     for (int i = 0; i < PEP_OBJECTS; i++) {
         if (plain)

@@ -69,6 +69,7 @@ struct pep_slot {
     struct pep_loader *loader;     /* while loading */
     int64_t steps;                 /* left */
     bool counting;                 /* the hook is set */
+    bool kept_long;                /* a plain table has held a text that is not short */
     bool fixing;                   /* the next large block is the stack */
     uint32_t weight;               /* steps that one instruction takes now */
     uint32_t interval;             /* instructions between two calls of the hook */
