@@ -179,6 +179,20 @@ static void hand_over(struct flow_walk *w, uint32_t table)
     w->pending_count = kept;
 }
 
+/* has("mfa", sub.amr): the wrong way round it is false for ever, and nothing else says so. */
+static void note_text(struct flow_walk *w, const struct pep_flow_value *callee,
+                      const struct pep_flow_value *args, unsigned count)
+{
+    bool both = callee->what == PEP_FLOW_GLOBAL && strcmp(callee->name, "overlaps") == 0;
+    if (callee->what != PEP_FLOW_GLOBAL || (!both && strcmp(callee->name, "has") != 0))
+        return;
+    if (count < 2 || (args[0].what != PEP_FLOW_TEXT && !(both && args[1].what == PEP_FLOW_TEXT)))
+        return;
+    struct pep_flow *flow = add(w, PEP_FLOW_NO_LIST);
+    if (flow != NULL)
+        flow->name = callee->name;
+}
+
 static void note_call(struct flow_walk *w, unsigned a, unsigned b)
 {
     struct pep_flow_value callee = w->registers[a], result = unknown;
@@ -190,6 +204,7 @@ static void note_call(struct flow_walk *w, unsigned a, unsigned b)
         result = (struct pep_flow_value){.what = PEP_FLOW_MODULE, .module = args[0].name};
     if (w->function == 0 && count == 1 && args[0].what == PEP_FLOW_TABLE)
         hand_over(w, args[0].function);
+    note_text(w, &callee, args, count);
     if (callee.what == PEP_FLOW_FUNCTION || callee.what == PEP_FLOW_MEMBER) {
         struct pep_flow *call = add(w, PEP_FLOW_CALLS);
         if (call != NULL) {

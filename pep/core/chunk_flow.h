@@ -35,12 +35,13 @@ struct pep_flow_value {
 };
 
 enum pep_flow_kind {
-    PEP_FLOW_READS, /* values[0] is read: a field of a parameter */
-    PEP_FLOW_EQUAL, /* values[0] and [1], both fields of parameters, are compared by == or ~=, and
-                     * neither was tested before */
-    PEP_FLOW_CALLS, /* `callee`, a function or a member, gets values[] */
-    PEP_FLOW_HEAD,  /* the table that is handed to a call in `line` got `name` in `own_line` from
-                     * `callee`, which is whatever is known of the value */
+    PEP_FLOW_READS,   /* values[0] is read: a field of a parameter */
+    PEP_FLOW_EQUAL,   /* values[0] and [1], both fields of parameters, are compared by == or ~=, and
+                       * neither was tested before */
+    PEP_FLOW_CALLS,   /* `callee`, a function or a member, gets values[] */
+    PEP_FLOW_NO_LIST, /* the word `name` gets a literal text where its list belongs */
+    PEP_FLOW_HEAD,    /* the table that is handed to a call in `line` got `name` in `own_line` from
+                       * `callee`, which is whatever is known of the value */
 };
 struct pep_flow {
     enum pep_flow_kind kind;

@@ -242,6 +242,10 @@ static const struct pep_diag_text texts[] = {
      "an obligation; and a step-up on an allow is asked of somebody who is allowed already, which "
      "few services fulfil, so that the answer is a deny (`obligation`). What the caller must do "
      "first is a challenge; what it must do along with an allow is an obligation of the allow."},
+    {"W313", "a text where a list belongs",
+     "has(list, x) takes the list first, and overlaps(a, b) takes two lists. With a text in the "
+     "place of a list the answer is false, whatever the caller has: an allow never applies, and "
+     "neither does a deny."},
     {"W320", "an allow that changes nothing",
      "Wherever this rule's head holds, another allow without a function already allows. One of the "
      "two is too wide or superfluous."},

@@ -264,6 +264,12 @@ static void say_all(const struct follow *f)
                 say_unknown(f, code, flow, n);
             else if (flow->kind == PEP_FLOW_EQUAL && n->wrong)
                 say_equal(f, code, flow, n);
+            else if (flow->kind == PEP_FLOW_NO_LIST)
+                pep_diag_add(f->c->diags, "W313", code->source->path, flow->line,
+                             strcmp(flow->name, "has") == 0 ? "the list comes first: has(list, x)"
+                                                            : "write has(list, x)",
+                             "%s gets a text where a list belongs, so it is always false",
+                             flow->name);
         }
     }
 }

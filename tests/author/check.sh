@@ -87,6 +87,12 @@ has "obligations" err "warning[W312]: challenge \`b\` does not say what the call
 has "obligations" err "warning[W312]: deny \`c\` has an obligation, which nobody gets"
 has "obligations" err "warning[W312]: allow \`d\` asks for a step-up of a caller who is allowed"
 
+build W313 bad
+run 0 "no list" "$policyctl" check "$work/repo"
+has "no list" err "warning[W313]: has gets a text where a list belongs"
+has "no list" err "warning[W313]: overlaps gets a text where a list belongs"
+has "no list" err "--> policies/b.lua:7"
+
 # A nil in a head is no condition, so it is refused.
 build E115 bad
 run 3 "nil" "$policyctl" check "$work/repo"
