@@ -264,6 +264,10 @@ static int print_text(struct eval *e)
     print_lines(e);
     if (v->obligations != NULL)
         output_line("      obligations  %s", v->obligations);
+    if (v->obligations != NULL && v->outcome == PEP_ALLOW)
+        output_line(
+            "                   a service that does not fulfil them gets a deny, and so does "
+            "pep_allow()");
     if (v->advice != NULL)
         output_line("      advice  %s", v->advice);
     for (size_t i = 0; i < v->fault_count && i < PEP_FAULTS_MAX; i++)

@@ -26,13 +26,15 @@ int pep_load_line(lua_State *L)
 
 void pep_load_complete(lua_State *L)
 {
+    char text[PEP_PATH_MAX + 2 * PEP_RULE_MAX + 128];
     const struct pep_loader *ld = pep_slot_of(L)->loader;
     if (ld == NULL || ld->pending_line == 0)
         return;
-    lua_pushfstring(L,
-                    "%s:%d: rule `%s` has no table: write \"%s\" { action = ... }, without "
-                    "brackets and comma",
-                    ld->file, ld->pending_line, ld->pending, ld->pending);
+    snprintf(text, sizeof(text),
+             "%s:%d: rule `%s` has no table: write \"%s\" { action = ... }, without brackets and "
+             "comma",
+             ld->file, ld->pending_line, ld->pending, ld->pending);
+    lua_pushstring(L, text);
     lua_error(L);
 }
 

@@ -37,6 +37,16 @@ has "reserved attribute" out '"bad_request"'
 run 0 "no sub" eval_ --subject '{"tenant":"acme"}' -o json read invoice:acme/1
 has "no sub" out '"bad_token"'
 
+# An allow with an obligation is none for everybody.
+mkdir -p "$work/duty/policies"
+echo '{"name": "duty"}' >"$work/duty/bundle.json"
+echo 'allow "a" { action = "read", resource = "x", oblige = { type = "log" } }' >"$work/duty/policies/a.lua"
+run 0 "obligation of an allow" "$policyctl" eval --policy "$work/duty" --subject "$boss" -e read x:1
+has "obligation of an allow" out 'obligations  [{"type":"log"}]'
+has "obligation of an allow" out "a service that does not fulfil them gets a deny"
+run 0 "free allow" eval_ --subject "$boss" read invoice:acme/1
+lacks "free allow" out "fulfil"
+
 # What no rule can see is said, and the answer is the same.
 run 0 "strange attribute" eval_ --subject "$boss" --attrs '{"amuont":900}' read invoice:acme/1
 has "strange attribute" err "\`invoice\` has no attribute \`amuont\`"
