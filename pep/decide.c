@@ -199,8 +199,6 @@ static void put_record(const struct call *c, const struct pep_asked *asked,
         return;
     }
     struct pep_span reads = pep_buffer_span(c->reads);
-    uint8_t storage[PEP_EVENT_MAX + 1];
-    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     const struct pep_subject *subject = asked->request.subject;
     const struct pep_active *a = c->active;
     record->wall_ms = c->now.wall_ms;
@@ -209,17 +207,15 @@ static void put_record(const struct call *c, const struct pep_asked *asked,
     record->age_ms = (uint64_t)c->age_ms;
     record->outcome = (uint8_t)v->outcome;
     record->code = (uint8_t)v->code;
-    memcpy(record->trace_id, asked->trace_id, sizeof(record->trace_id));
+    record->trace_id = asked->trace_id;
     record->request_id = asked->request_id;
     record->subject = subject == NULL ? NULL : pep_subject_id(subject);
     record->action = asked->request.action;
     record->resource = asked->request.resource;
     record->rule = v->rule;
     record->reason = v->reason;
-    bool whole = pep_record_pack(record, c->reads->failed ? NULL : &reads, &packed);
-    if (!whole)
-        pep_events_drop(events, 1);
-    else if (pep_events_put(events, c->stripe, pep_buffer_span(&packed)) == PEP_PUT_CROWDED)
+    const struct pep_span *kept = c->reads->failed ? NULL : &reads;
+    if (pep_record_put(record, kept, events, c->stripe) == PEP_PUT_CROWDED)
         pep_handle_wake(c->p);
 }
 
@@ -247,13 +243,15 @@ static bool answer(struct call *c, const struct pep_asked *asked, struct pep_ver
     if (d == NULL && c->p->events == NULL)
         return allowed;
     struct pep_record record;
-    pep_decision_id(c->now.wall_ms, record.id);
+    char id[PEP_DECISION_ID];
+    pep_decision_id(c->now.wall_ms, id);
+    record.id = id;
     int64_t now_ns = pep_boot_ns();
     record.eval_ns = now_ns > c->since_ns ? (uint64_t)(now_ns - c->since_ns) : 0;
     c->since_ns = now_ns;
     if (d != NULL) {
         fill_rest(d, c, allowed);
-        memcpy(d->id, record.id, sizeof(record.id));
+        memcpy(d->id, id, sizeof(id));
         d->eval_ns = record.eval_ns;
     }
     if (c->p->events != NULL)

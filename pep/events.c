@@ -16,8 +16,10 @@
 
 _Static_assert(PEP_EVENT_MAX <= 0xffff, "a size has 16 bits beside the cell's number");
 
-/* Cells are numbered from 0 for ever; cell i lies at i modulo `cells`. */
-struct ring {
+/* Cells are numbered from 0 for ever; cell i lies at i modulo `cells`. A record lies in one piece:
+ * behind the last cell there is room for what begins in it, and the first cells, which it has then
+ * claimed too, stay as they are. */
+struct pep_ring {
     _Alignas(64) atomic_uint_fast64_t head; /* next to claim */
     /* The tail as some producer saw it last. It only rises, so an old one errs on the safe side; it
      * spares producers the consumer's cache line until the ring looks full. */
@@ -31,7 +33,7 @@ struct ring {
 };
 
 struct pep_events {
-    struct ring rings[RINGS_MAX];
+    struct pep_ring rings[RINGS_MAX];
     unsigned ring_count; /* power of two */
     unsigned turn;       /* consumer: where to look next */
     void *memory;
@@ -55,7 +57,8 @@ int pep_events_new(size_t capacity, struct pep_events **ret)
     uint64_t cells = PEP_EVENTS_MIN / RINGS_MAX;
     while (cells * e->ring_count < capacity)
         cells *= 2;
-    size_t ring_size = (size_t)cells * (PEP_EVENT_CELL + sizeof(atomic_uint_fast64_t));
+    size_t bytes = (size_t)cells * PEP_EVENT_CELL + PEP_EVENT_MAX;
+    size_t ring_size = bytes + (size_t)cells * sizeof(atomic_uint_fast64_t);
     e->memory_size = ring_size * e->ring_count;
     /* From the kernel, zeroed and not resident until written; malloc may hand out used pages. */
     e->memory =
@@ -66,10 +69,10 @@ int pep_events_new(size_t capacity, struct pep_events **ret)
     }
     uint8_t *at = e->memory;
     for (unsigned i = 0; i < e->ring_count; i++, at += ring_size) {
-        struct ring *r = &e->rings[i];
+        struct pep_ring *r = &e->rings[i];
         r->cells = cells;
         r->bytes = at;
-        r->ready = (atomic_uint_fast64_t *)(void *)(at + cells * PEP_EVENT_CELL);
+        r->ready = (atomic_uint_fast64_t *)(void *)(at + bytes);
     }
     *ret = e;
     return PEP_OK;
@@ -83,23 +86,6 @@ void pep_events_free(struct pep_events *e)
     free(e);
 }
 
-/* Copies between `data` and the ring from byte position `at` on, around its end. */
-static void copy_in(struct ring *r, uint64_t at, const void *data, size_t size)
-{
-    size_t whole = (size_t)r->cells * PEP_EVENT_CELL, start = (size_t)at & (whole - 1);
-    size_t first = size < whole - start ? size : whole - start;
-    memcpy(r->bytes + start, data, first);
-    memcpy(r->bytes, (const uint8_t *)data + first, size - first);
-}
-
-static void copy_out(const struct ring *r, uint64_t at, void *data, size_t size)
-{
-    size_t whole = (size_t)r->cells * PEP_EVENT_CELL, start = (size_t)at & (whole - 1);
-    size_t first = size < whole - start ? size : whole - start;
-    memcpy(data, r->bytes + start, first);
-    memcpy((uint8_t *)data + first, r->bytes, size - first);
-}
-
 static uint64_t cells_for(size_t size)
 {
     return (size + PEP_EVENT_CELL - 1) / PEP_EVENT_CELL;
@@ -107,7 +93,7 @@ static uint64_t cells_for(size_t size)
 
 /* True if `need` cells from `head` on are free. A stale head may lie behind the tail: that is no
  * reason to say no, the exchange on the head will fail. */
-static bool has_room(struct ring *r, uint64_t head, uint64_t need)
+static bool has_room(struct pep_ring *r, uint64_t head, uint64_t need)
 {
     uint64_t tail = atomic_load_explicit(&r->tail_seen, memory_order_acquire);
     if (head < tail || head + need - tail <= r->cells)
@@ -117,33 +103,49 @@ static bool has_room(struct ring *r, uint64_t head, uint64_t need)
     return head < tail || head + need - tail <= r->cells;
 }
 
-static enum pep_put ring_put(struct ring *r, struct pep_span record)
+static bool ring_claim(struct pep_ring *r, size_t size, struct pep_claim *ret)
 {
-    uint64_t need = cells_for(record.size);
+    uint64_t need = cells_for(size);
     uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
     do {
         if (!has_room(r, head, need))
-            return PEP_PUT_DROPPED;
+            return false;
     } while (!atomic_compare_exchange_weak_explicit(&r->head, &head, head + need,
                                                     memory_order_relaxed, memory_order_relaxed));
-    copy_in(r, head * PEP_EVENT_CELL, record.data, record.size);
-    atomic_store_explicit(&r->ready[head & (r->cells - 1)], (head + 1) << 16 | record.size,
+    *ret = (struct pep_claim){r, head, need, size};
+    return true;
+}
+
+uint8_t *pep_events_claim(struct pep_events *e, unsigned stripe, size_t size, struct pep_claim *ret)
+{
+    bool possible = size > 0 && size <= PEP_EVENT_MAX;
+    for (unsigned i = 0; possible && i < e->ring_count; i++) {
+        struct pep_ring *r = &e->rings[(stripe + i) & (e->ring_count - 1)];
+        if (ring_claim(r, size, ret))
+            return r->bytes + (ret->head & (r->cells - 1)) * PEP_EVENT_CELL;
+    }
+    pep_events_drop(e, 1);
+    return NULL;
+}
+
+enum pep_put pep_events_publish(const struct pep_claim *c)
+{
+    struct pep_ring *r = c->ring;
+    atomic_store_explicit(&r->ready[c->head & (r->cells - 1)], (c->head + 1) << 16 | c->size,
                           memory_order_release);
     uint64_t half = r->cells / 2;
     /* `half` is a power of two that the compiler does not know to be one: no division. */
-    return ((head ^ (head + need)) & ~(half - 1)) != 0 ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
+    return ((c->head ^ (c->head + c->need)) & ~(half - 1)) != 0 ? PEP_PUT_CROWDED : PEP_PUT_QUEUED;
 }
 
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record)
 {
-    enum pep_put result = PEP_PUT_DROPPED;
-    if (record.size > 0 && record.size <= PEP_EVENT_MAX) {
-        for (unsigned i = 0; i < e->ring_count && result == PEP_PUT_DROPPED; i++)
-            result = ring_put(&e->rings[(stripe + i) & (e->ring_count - 1)], record);
-    }
-    if (result == PEP_PUT_DROPPED)
-        pep_events_drop(e, 1);
-    return result;
+    struct pep_claim claim;
+    uint8_t *at = pep_events_claim(e, stripe, record.size, &claim);
+    if (at == NULL)
+        return PEP_PUT_DROPPED;
+    memcpy(at, record.data, record.size);
+    return pep_events_publish(&claim);
 }
 
 /* By hand for x86, where the builtin asks for a line that may only be read unless the whole build
@@ -159,7 +161,7 @@ static inline void fetch_to_write(const void *line)
 
 /* Asks for the lines that a usual record will be written to. They were last read by the consumer,
  * on another core perhaps, and would be waited for if they were fetched only when written. */
-static inline void fetch_cell(const struct ring *r, uint64_t head)
+static inline void fetch_cell(const struct pep_ring *r, uint64_t head)
 {
     uint64_t at = head & (r->cells - 1);
     fetch_to_write(&r->ready[at]);
@@ -170,7 +172,7 @@ static inline void fetch_cell(const struct ring *r, uint64_t head)
 bool pep_events_room(struct pep_events *e, unsigned stripe)
 {
     for (unsigned i = 0; i < e->ring_count; i++) {
-        struct ring *r = &e->rings[(stripe + i) & (e->ring_count - 1)];
+        struct pep_ring *r = &e->rings[(stripe + i) & (e->ring_count - 1)];
         uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
         if (has_room(r, head, 1)) {
             fetch_cell(r, head);
@@ -185,14 +187,14 @@ void pep_events_drop(struct pep_events *e, uint64_t count)
     atomic_fetch_add_explicit(&e->dropped, count, memory_order_relaxed);
 }
 
-static size_t ring_take(struct ring *r, uint8_t *out)
+static size_t ring_take(struct pep_ring *r, uint8_t *out)
 {
     uint64_t at = r->taken;
     uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
     uint64_t ready = atomic_load_explicit(&r->ready[at & (r->cells - 1)], memory_order_acquire);
     size_t size = ready >> 16 == at + 1 ? (size_t)(ready & 0xffff) : 0;
     if (size > 0) {
-        copy_out(r, at * PEP_EVENT_CELL, out, size);
+        memcpy(out, r->bytes + (at & (r->cells - 1)) * PEP_EVENT_CELL, size);
         r->taken = at + cells_for(size);
     }
     /* Each time that the tail is written costs the producers a miss. */

@@ -5,7 +5,7 @@
  * A record is bytes; what they mean is record.h's business. Room is handed out in cells of 512
  * bytes, so `capacity` is the number of usual records; a long one takes several cells. There are up
  * to four rings, so that threads on different cores do not fight over one counter; a thread starts
- * at its own and drops only when all are full. A producer claims cells by moving the head, copies,
+ * at its own and drops only when all are full. A producer claims cells by moving the head, writes,
  * and publishes by writing the cell's number; the one consumer sees records in claimed order.
  * Memory that is not yet used is not yet touched. Rejected: a pointer per record (an allocation per
  * decision), a mutex (a producer that is preempted inside stops all others).
@@ -36,7 +36,20 @@ enum pep_put {
     PEP_PUT_QUEUED,
     PEP_PUT_CROWDED, /* queued, and half a ring since the last time: wake the consumer */
 };
-/* From any thread. `stripe` spreads threads over the rings. */
+/* From any thread. `stripe` spreads threads over the rings. In two steps, so that a record is made
+ * where it is going to lie: memory for `size` bytes, in one piece and aligned to a cell (NULL:
+ * dropped and counted), which the caller fills and publishes, soon, because the consumer waits for
+ * it. */
+struct pep_ring;
+struct pep_claim {
+    struct pep_ring *ring;
+    uint64_t head, need;
+    size_t size;
+};
+uint8_t *pep_events_claim(struct pep_events *e, unsigned stripe, size_t size,
+                          struct pep_claim *ret);
+enum pep_put pep_events_publish(const struct pep_claim *claim); /* never DROPPED */
+/* Both for a record that exists already. */
 enum pep_put pep_events_put(struct pep_events *e, unsigned stripe, struct pep_span record);
 /* False if a record would be dropped now: spares making it. Otherwise the memory where it is going
  * to lie is fetched meanwhile. */

@@ -7,6 +7,7 @@
 
 enum text { REQUEST_ID, SUBJECT, ACTION, RESOURCE, RULE, REASON, TEXTS };
 
+/* Begins at a cell of the queue, and so is aligned. */
 struct head {
     int64_t wall_ms;
     uint64_t version, age_ms, eval_ns;
@@ -28,57 +29,79 @@ static const uint16_t text_max[TEXTS] = {
     [REASON] = PEP_REASON_MAX,
 };
 
-/* Measures a text, as much of it as is kept. */
-static struct pep_span measure(struct head *head, enum text which, const char *text)
+/* As much of a text as is kept. */
+static struct pep_span measure(enum text which, const char *text)
 {
-    size_t n = text == NULL ? 0 : strnlen(text, text_max[which]);
-    head->lengths[which] = (uint16_t)n;
-    if (text != NULL)
-        head->present |= (uint8_t)(1u << which);
-    return pep_span_of(text, n);
+    return pep_span_of(text, text == NULL ? 0 : strnlen(text, text_max[which]));
 }
 
-/* Measures first, so that one look at the room is enough for all. */
-bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
-                     struct pep_buffer *out)
+/* Most texts are short: two overlapping pieces then, and no call. */
+static inline uint8_t *copy(uint8_t *at, struct pep_span s)
 {
-    struct head head = {
-        .wall_ms = record->wall_ms,
-        .version = record->version,
-        .age_ms = record->age_ms,
-        .eval_ns = record->eval_ns,
-        .epoch = record->epoch,
-        .reads = reads == NULL ? 0 : (uint32_t)reads->size,
-        .outcome = record->outcome,
-        .code = record->code,
-        .reads_lost = reads == NULL,
-    };
-    memcpy(head.id, record->id, sizeof(head.id));
-    memcpy(head.trace_id, record->trace_id, sizeof(head.trace_id));
+    if (s.size >= 8 && s.size <= 16) {
+        memcpy(at, s.data, 8);
+        memcpy(at + s.size - 8, s.data + s.size - 8, 8);
+    } else if (s.size > 16 && s.size <= 32) {
+        memcpy(at, s.data, 16);
+        memcpy(at + s.size - 16, s.data + s.size - 16, 16);
+    } else if (s.size >= 4 && s.size < 8) {
+        memcpy(at, s.data, 4);
+        memcpy(at + s.size - 4, s.data + s.size - 4, 4);
+    } else if (s.size > 0) {
+        memcpy(at, s.data, s.size);
+    }
+    return at + s.size;
+}
+
+static void fill_head(struct head *head, const struct pep_record *record)
+{
+    head->wall_ms = record->wall_ms;
+    head->version = record->version;
+    head->age_ms = record->age_ms;
+    head->eval_ns = record->eval_ns;
+    head->epoch = record->epoch;
+    head->outcome = record->outcome;
+    head->code = record->code;
+    memcpy(head->id, record->id, sizeof(head->id));
+    head->trace_id[0] = '\0';
+    if (record->trace_id[0] != '\0')
+        memcpy(head->trace_id, record->trace_id, sizeof(head->trace_id));
+}
+
+/* Measures first, because the queue wants to know the size. */
+enum pep_put pep_record_put(const struct pep_record *record, const struct pep_span *reads,
+                            struct pep_events *events, unsigned stripe)
+{
     const struct pep_span parts[TEXTS + 1] = {
-        [REQUEST_ID] = measure(&head, REQUEST_ID, record->request_id),
-        [SUBJECT] = measure(&head, SUBJECT, record->subject),
-        [ACTION] = measure(&head, ACTION, record->action),
-        [RESOURCE] = measure(&head, RESOURCE, record->resource),
-        [RULE] = measure(&head, RULE, record->rule),
-        [REASON] = measure(&head, REASON, record->reason),
+        [REQUEST_ID] = measure(REQUEST_ID, record->request_id),
+        [SUBJECT] = measure(SUBJECT, record->subject),
+        [ACTION] = measure(ACTION, record->action),
+        [RESOURCE] = measure(RESOURCE, record->resource),
+        [RULE] = measure(RULE, record->rule),
+        [REASON] = measure(REASON, record->reason),
         [TEXTS] = reads == NULL ? pep_span_of(NULL, 0) : *reads,
     };
-    size_t size = sizeof(head);
+    size_t size = sizeof(struct head);
     for (unsigned i = 0; i <= TEXTS; i++)
         size += parts[i].size;
-    uint8_t *at = pep_buffer_room(out, size);
+    struct pep_claim claim;
+    uint8_t *at = pep_events_claim(events, stripe, size, &claim);
     if (at == NULL)
-        return false;
-    pep_buffer_add(out, size);
-    memcpy(at, &head, sizeof(head));
-    at += sizeof(head);
+        return PEP_PUT_DROPPED;
+    struct head *head = (struct head *)(void *)at;
+    fill_head(head, record);
+    head->reads = (uint32_t)parts[TEXTS].size;
+    head->reads_lost = reads == NULL;
+    head->present = 0;
+    at += sizeof(*head);
     for (unsigned i = 0; i <= TEXTS; i++) {
-        if (parts[i].size > 0)
-            memcpy(at, parts[i].data, parts[i].size);
-        at += parts[i].size;
+        if (i < TEXTS) {
+            head->lengths[i] = (uint16_t)parts[i].size;
+            head->present |= (uint8_t)((parts[i].data != NULL) << i);
+        }
+        at = copy(at, parts[i]);
     }
-    return true;
+    return pep_events_publish(&claim);
 }
 
 /* ---- JSON ---- */

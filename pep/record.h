@@ -1,5 +1,6 @@
 /*
- * A decision record: packed on the deciding thread by copying bytes, written as JSON by the agent.
+ * A decision record: packed on the deciding thread by copying bytes, straight into the queue, and
+ * written as JSON by the agent.
  *
  * Packing is what the decision pays for, so it formats nothing; only the values that rules can read
  * come as JSON from the engine, because they exist only while the request does. Texts that came
@@ -11,6 +12,7 @@
 #include "pep/core/bytes.h"
 #include "pep/core/engine.h"
 #include "pep/decision_id.h"
+#include "pep/events.h"
 
 #include "pep.h"
 
@@ -24,16 +26,15 @@ struct pep_record {
     uint64_t version, age_ms, eval_ns;
     uint32_t epoch;
     uint8_t outcome, code;
-    char id[PEP_DECISION_ID];
-    char trace_id[PEP_TRACE_ID + 1]; /* empty without a trace */
+    const char *id;       /* PEP_DECISION_ID bytes */
+    const char *trace_id; /* of PEP_TRACE_ID digits; empty without a trace */
     const char *request_id, *subject, *action, *resource, *rule, *reason; /* NULL: none */
 };
 
-/* Appends the packed record. `reads` is the engine's JSON object; empty: none; NULL: it was too
- * long to keep, and the record says so. False: `out` has no room for it
- * (it is not made larger). */
-bool pep_record_pack(const struct pep_record *record, const struct pep_span *reads,
-                     struct pep_buffer *out);
+/* Puts the packed record into the queue. `reads` is the engine's JSON object; empty: none; NULL: it
+ * was too long to keep, and the record says so. What does not fit is dropped and counted. */
+enum pep_put pep_record_put(const struct pep_record *record, const struct pep_span *reads,
+                            struct pep_events *events, unsigned stripe);
 /* Appends one line of JSON without LF. Errors: EFORMAT, ENOMEM. */
 int pep_record_write(struct pep_span packed, const char *service, struct pep_buffer *out);
 

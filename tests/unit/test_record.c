@@ -23,8 +23,8 @@ static struct pep_record sample(void)
     r.eval_ns = 431;
     r.outcome = PEP_DENY;
     r.code = PEP_CODE_NOT_GRANTED;
-    strcpy(r.id, "d_01ARYZ6S41TSV4RRFFQ69G5FAV");
-    strcpy(r.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+    r.id = "d_01ARYZ6S41TSV4RRFFQ69G5FAV";
+    r.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
     r.request_id = "req-1";
     r.subject = "ann";
     r.action = "approve";
@@ -32,15 +32,25 @@ static struct pep_record sample(void)
     return r;
 }
 
+/* What the queue holds of it, in `storage`. */
+static struct pep_span packed_of(const struct pep_record *r, const struct pep_span *reads)
+{
+    static uint8_t storage[PEP_EVENT_MAX];
+    struct pep_events *e = NULL;
+    assert_int_equal(pep_events_new(PEP_EVENTS_MIN, &e), PEP_OK);
+    assert_int_not_equal(pep_record_put(r, reads, e, 0), PEP_PUT_DROPPED);
+    size_t size = pep_events_take(e, storage);
+    assert_int_equal(pep_events_take(e, storage + size), 0);
+    pep_events_free(e);
+    return pep_span_of(storage, size);
+}
+
 static json_t *written(const struct pep_record *r, const char *service)
 {
-    uint8_t storage[PEP_EVENT_MAX + 1];
-    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     struct pep_buffer line = pep_buffer_of(256 * 1024);
     json_t *json = NULL;
     struct pep_error err = PEP_ERROR_INIT;
-    assert_true(pep_record_pack(r, &no_reads, &packed));
-    assert_int_equal(pep_record_write(pep_buffer_span(&packed), service, &line), PEP_OK);
+    assert_int_equal(pep_record_write(packed_of(r, &no_reads), service, &line), PEP_OK);
     assert_null(memchr(line.data, '\n', line.size));
     if (pep_json_parse(pep_buffer_span(&line), 256 * 1024, "record", &json, &err) != PEP_OK)
         fail_msg("%s in %s", err.text, (const char *)line.data);
@@ -87,7 +97,7 @@ static void absent_texts_are_null(void **unused)
     (void)unused;
     struct pep_record r = sample();
     r.request_id = r.subject = r.action = r.resource = NULL;
-    r.trace_id[0] = '\0';
+    r.trace_id = "";
     json_t *json = written(&r, "");
     static const char *const names[] = {"service", "trace_id", "request_id",
                                         "subject", "action",   "resource"};
@@ -129,11 +139,8 @@ static void reads_that_were_too_long_are_said_to_be_lost(void **unused)
 {
     (void)unused;
     struct pep_record r = sample();
-    uint8_t storage[PEP_EVENT_MAX + 1];
-    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     struct pep_buffer line = pep_buffer_of(256 * 1024);
-    assert_true(pep_record_pack(&r, NULL, &packed));
-    assert_int_equal(pep_record_write(pep_buffer_span(&packed), "s", &line), PEP_OK);
+    assert_int_equal(pep_record_write(packed_of(&r, NULL), "s", &line), PEP_OK);
     assert_non_null(strstr((const char *)line.data, "\"reads\":null,\"reads_lost\":true}"));
     pep_buffer_free(&line);
 }
@@ -142,16 +149,37 @@ static void broken_bytes_are_refused(void **unused)
 {
     (void)unused;
     struct pep_record r = sample();
-    uint8_t storage[PEP_EVENT_MAX + 1];
-    struct pep_buffer packed = pep_buffer_over(storage, sizeof(storage));
     struct pep_buffer line = pep_buffer_of(256 * 1024);
-    assert_true(pep_record_pack(&r, &no_reads, &packed));
+    struct pep_span packed = packed_of(&r, &no_reads);
     for (size_t n = 0; n < packed.size; n++)
-        assert_int_equal(pep_record_write(pep_span_of(storage, n), "s", &line), PEP_EFORMAT);
+        assert_int_equal(pep_record_write(pep_span_of(packed.data, n), "s", &line), PEP_EFORMAT);
     assert_int_equal(line.size, 0);
-    struct pep_buffer small = pep_buffer_over(storage, 64);
-    assert_false(pep_record_pack(&r, &no_reads, &small));
     pep_buffer_free(&line);
+}
+
+/* Too long by its reads, or without a place: dropped, and counted each time. */
+static void what_does_not_fit_is_dropped_and_counted(void **unused)
+{
+    (void)unused;
+    static uint8_t large[PEP_EVENT_MAX], taken[PEP_EVENT_MAX];
+    struct pep_record r = sample();
+    struct pep_events *e = NULL;
+    assert_int_equal(pep_events_new(PEP_EVENTS_MIN, &e), PEP_OK);
+    assert_int_equal(pep_record_put(&r, &(struct pep_span){large, sizeof(large)}, e, 0),
+                     PEP_PUT_DROPPED);
+    unsigned queued = 0, dropped = 0, received = 0;
+    for (unsigned i = 0; i < 2 * PEP_EVENTS_MIN + 100; i++) {
+        if (pep_record_put(&r, &no_reads, e, i) == PEP_PUT_DROPPED)
+            dropped++;
+        else
+            queued++;
+    }
+    while (pep_events_take(e, taken) > 0)
+        received++;
+    assert_int_equal(received, queued);
+    assert_true(dropped > 0);
+    assert_int_equal(pep_events_dropped(e), dropped + 1);
+    pep_events_free(e);
 }
 
 int main(void)
@@ -163,6 +191,7 @@ int main(void)
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(reads_that_were_too_long_are_said_to_be_lost),
         cmocka_unit_test(broken_bytes_are_refused),
+        cmocka_unit_test(what_does_not_fit_is_dropped_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
