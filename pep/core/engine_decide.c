@@ -386,6 +386,14 @@ static enum pep_applies apply(struct pep_eval *e, const struct pep_rule *rule,
     return aside ? call_aside(e, rule) : pep_rule_call(e, rule);
 }
 
+/* Asks for what deciding about a rule reads: with many rules none of it is in the cache. */
+static inline void fetch(const struct pep_rule *rule)
+{
+    __builtin_prefetch((const char *)rule);
+    __builtin_prefetch((const char *)rule + 64);
+    __builtin_prefetch((const char *)rule + 128);
+}
+
 static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_function each,
                      void *context)
 {
@@ -396,6 +404,8 @@ static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_fu
     if (each == NULL)
         list = pep_bucket_pick(bucket, e->subject, room, PICK_MAX, &n);
     e->verdict->effort.candidates = bucket->count;
+    if (n > 0)
+        fetch(&policy->rules[list[0]]);
     for (uint32_t i = 0; i < n; i++) {
         const struct pep_rule *rule = &policy->rules[list[i]];
         if (!w->decided && rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL)
@@ -405,6 +415,9 @@ static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_fu
             return;
         if (each == NULL && aside)
             continue;
+        if (i + 1 < n)
+            fetch(&policy->rules[list[i + 1]]);
+        __builtin_prefetch(rule->id); /* for the answer */
         enum pep_head_part part = pep_rule_head(e, rule);
         enum pep_applies applies = apply(e, rule, part, aside);
         e->verdict->effort.visited++;

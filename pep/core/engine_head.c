@@ -135,7 +135,7 @@ static struct pep_ids ids_of(struct head *h, const struct pep_strings *texts,
         if (ids[i] == PEP_NONE)
             need(h, NULL);
     }
-    return (struct pep_ids){ids, (uint32_t)texts->count};
+    return (struct pep_ids){.ids = ids, .count = (uint32_t)texts->count};
 }
 
 static void sort_texts(struct pep_strings *s)

@@ -341,8 +341,26 @@ static bool fill_table(struct build *b)
     return true;
 }
 
+/* Ten thousand rules do not fit into a cache, so each place that a decision has to look at for a
+ * rule is waited for: most heads name one role and one attribute. Once the rules stay where they
+ * are. */
+static void keep_single_ids(struct pep_policy *policy)
+{
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        struct pep_rule *r = &policy->rules[i];
+        struct pep_ids *all[] = {&r->roles, &r->scopes, &r->clients, &r->issuers, &r->same};
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+            if (all[k]->count != 1)
+                continue;
+            all[k]->one = all[k]->ids[0];
+            all[k]->ids = &all[k]->one;
+        }
+    }
+}
+
 int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct pep_error *err)
 {
+    keep_single_ids(policy);
     struct build b = {.policy = policy};
     add_literals(&b);
     if (b.entry_count > 0 && !b.failed)

@@ -124,6 +124,7 @@ struct pep_pattern { /* one entry of `resource` */
 struct pep_ids {
     const uint32_t *ids;
     uint32_t count;
+    uint32_t one; /* a single id lies here, beside what leads to it: engine_index.c */
 };
 struct pep_read {
     uint8_t object; /* enum pep_object */

@@ -307,13 +307,28 @@ static void add_role(struct pep_subject *s, uint64_t *bits, uint32_t *ids, uint3
     ids[s->role_count++] = role;
 }
 
+/* As many as the token's can close over. Not as many as the policy knows: a subject should lie
+ * close together, and some thousands of them in the cache. */
+static size_t most_roles(const struct build *b, const struct pep_value *raw)
+{
+    const struct pep_policy *policy = b->policy;
+    size_t n = 0;
+    for (uint32_t i = 0; raw != NULL && raw->kind == PEP_V_LIST && i < raw->size; i++) {
+        const struct pep_value *v = &raw->u.items[i];
+        uint32_t id = pep_names_find(&policy->roles, pep_span_of(v->u.string, v->size));
+        bool known = id < policy->schema.role_count;
+        n += policy->schema.has_roles ? (known ? policy->schema.roles[id].closure_count : 0) : 1;
+    }
+    return n < policy->roles.count ? n + 1 : (size_t)policy->roles.count + 1;
+}
+
 /* The closed set of roles; roles that a schema does not know are dropped and counted. */
 static int close_roles(struct build *b)
 {
     const struct pep_policy *policy = b->policy;
     const struct pep_value *raw = pep_subject_get(b->s, PEP_NAME_TOKEN_ROLES);
     uint64_t *bits = new_bits(b, policy->roles.count);
-    uint32_t *ids = pep_pool_get(&b->s->pool, ((size_t)policy->roles.count + 1) * sizeof(*ids));
+    uint32_t *ids = pep_pool_get(&b->s->pool, most_roles(b, raw) * sizeof(*ids));
     if (bits == NULL || ids == NULL)
         return no_memory(b);
     b->s->roles = bits;
