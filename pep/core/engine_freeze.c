@@ -10,6 +10,8 @@
  */
 #include "engine_internal.h"
 
+#include <stdio.h>
+
 static int on_write(lua_State *L)
 {
     return luaL_error(L, "this table is read-only: what is made while loading stays as it is");
@@ -77,10 +79,11 @@ static void freeze_function(lua_State *L, int seen, int depth)
 static void refuse(lua_State *L, const char *format, int limit)
 {
     const struct pep_loader *ld = pep_slot_of(L)->loader;
-    lua_pushfstring(L, "%s:%d: this function ", ld == NULL || ld->file == NULL ? "" : ld->file,
-                    ld == NULL ? 0 : ld->line);
-    lua_pushfstring(L, format, limit);
-    lua_concat(L, 2);
+    char what[256], text[PEP_PATH_MAX + sizeof(what) + 64];
+    snprintf(what, sizeof(what), format, limit);
+    snprintf(text, sizeof(text), "%s:%d: this function %s",
+             ld == NULL || ld->file == NULL ? "" : ld->file, ld == NULL ? 0 : ld->line, what);
+    lua_pushstring(L, text);
     lua_error(L);
 }
 
