@@ -35,9 +35,10 @@ struct pep_ring {
 struct pep_events {
     struct pep_ring rings[RINGS_MAX];
     unsigned ring_count; /* power of two */
-    unsigned turn;       /* consumer: where to look next */
     void *memory;
     size_t memory_size;
+    /* Written for each record that is taken, so not beside what producers read. */
+    _Alignas(64) unsigned turn; /* consumer: where to look next */
     _Alignas(64) atomic_uint_fast64_t dropped;
 };
 
