@@ -271,9 +271,13 @@ local function rule(i)
     type = rule_types[i // 5 % 2 + 1] }
 end
 
--- The role that the rule names, and two that no rule does, in random order.
-local function rule_roles(r, wanted)
-  local roles = { wanted, "staff", "member_" .. r.index(100) }
+-- Three roles in random order: the wanted one, another that rules name (each grants the same in its own
+-- tenant, so it changes no decision) where there is another, and one that no rule names. Without a wanted
+-- one, three that no rule names.
+local function rule_roles(r, wanted, count)
+  local other = "role_" .. r.index(count // 10)
+  local roles = { wanted or "visitor", wanted and other ~= wanted and other or "staff",
+    "member_" .. r.index(100) }
   for i = 3, 2, -1 do
     local j = r.index(i) + 1
     roles[i], roles[j] = roles[j], roles[i]
@@ -281,15 +285,17 @@ local function rule_roles(r, wanted)
   return roles
 end
 
+-- Half are allowed; of the others, half are about another tenant and half have no role that is granted
+-- anything.
 local function rule_request(r, count)
   local wanted = rule(r.index(count))
-  local mine = r.index(#tenants)
-  local allow = r.unit() < 0.5
-  local its = allow and mine or (mine + 1 + r.index(#tenants - 1)) % #tenants
+  local mine, kind = r.index(#tenants), r.unit()
+  local own, granted = kind < 0.5 or kind >= 0.75, kind < 0.75
+  local its = own and mine or (mine + 1 + r.index(#tenants - 1)) % #tenants
   return ('{"sub":{"tenant":"%s","roles":%s},"action":"%s","resource":{"type":"%s","id":"%d",'
     .. '"tenant":"%s"},"allow":%s}\n'):format(tenants[mine + 1],
-    put_list(rule_roles(r, wanted.role), text), wanted.action, wanted.type,
-    r.index(100000), tenants[its + 1], allow)
+    put_list(rule_roles(r, granted and wanted.role or nil, count), text), wanted.action, wanted.type,
+    r.index(100000), tenants[its + 1], own and granted)
 end
 
 -- ---- files ----
