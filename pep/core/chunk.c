@@ -265,7 +265,7 @@ static unsigned dear(unsigned op)
     switch (op) {
     case OP_MOD:
     case OP_MODK:
-        return 7;
+        return 5;
     case OP_VARARG:
         return 4;
     case OP_CONCAT:

@@ -29,7 +29,7 @@
 #define TEXT_BYTES      512          /* each makes an instruction one step heavier */
 #define KEYS_BYTES      (192 * NODE) /* the same, for the keys of a table */
 #define KEYS_MANY       ((size_t)32 * 1024)
-#define KEYS_FURTHER    4    /* so much more, beyond that: they no longer fit the nearest cache */
+#define KEYS_FURTHER    2    /* so much more, beyond that: they no longer fit the nearest cache */
 #define NODE            24   /* bytes of a key and its value, in Lua 5.4 on 64 bits */
 #define MOVED_BYTES     256  /* one step */
 #define COLLISIONS      160  /* two keys compared: one step */
