@@ -32,7 +32,7 @@
 #define KEYS_FURTHER    2    /* so much more, beyond that: they no longer fit the nearest cache */
 #define NODE            24   /* bytes of a key and its value, in Lua 5.4 on 64 bits */
 #define MOVED_BYTES     256  /* one step */
-#define COLLISIONS      160  /* two keys compared: one step */
+#define COLLISIONS      128  /* two keys compared: one step */
 #define COLLISIONS_LOAD 1280 /* the same while loading, where tables are larger */
 #define NAMES_FIRST     (128 * sizeof(void *)) /* the first block of Lua's table of short texts */
 #define VALUE           16                     /* bytes on the stack */
