@@ -127,7 +127,9 @@ static const struct pep_diag_text texts[] = {
      "decision. The top level of all files may take 4 million steps and 128 MiB of memory in all, "
      "and the roles may include one another in a million ways, through others too. 20,000 rules "
      "that "
-     "are written out take a quarter of the steps. Do not compute at the top level what can be "
+     "are written out take a quarter of the steps. Steps weigh more while long texts or large "
+     "tables are about: a table of 10,000 "
+     "names that a loop fills takes most of them. Do not compute at the top level what can be "
      "written out, and put long lists into data/*.json."},
     {"E213", "too deep or too many branches",
      "Brackets and blocks nest at most 80 deep and functions 8, an expression has at most 1000 of "

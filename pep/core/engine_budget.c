@@ -23,19 +23,18 @@
  */
 #include "engine_internal.h"
 
-#define INTERVAL        1000
-#define INTERVAL_FINE   100
-#define FINE_FROM       8            /* the weight from which the hook comes more often */
-#define TEXT_BYTES      512          /* each makes an instruction one step heavier */
-#define KEYS_BYTES      (192 * NODE) /* the same, for the keys of a table */
-#define KEYS_MANY       ((size_t)32 * 1024)
-#define KEYS_FURTHER    2    /* so much more, beyond that: they no longer fit the nearest cache */
-#define NODE            24   /* bytes of a key and its value, in Lua 5.4 on 64 bits */
-#define MOVED_BYTES     256  /* one step */
-#define COLLISIONS      128  /* two keys compared: one step */
-#define COLLISIONS_LOAD 1280 /* the same while loading, where tables are larger */
-#define NAMES_FIRST     (128 * sizeof(void *)) /* the first block of Lua's table of short texts */
-#define VALUE           16                     /* bytes on the stack */
+#define INTERVAL      1000
+#define INTERVAL_FINE 100
+#define FINE_FROM     8            /* the weight from which the hook comes more often */
+#define TEXT_BYTES    512          /* each makes an instruction one step heavier */
+#define KEYS_BYTES    (192 * NODE) /* the same, for the keys of a table */
+#define KEYS_MANY     ((size_t)32 * 1024)
+#define KEYS_FURTHER  2   /* so much more, beyond that: they no longer fit the nearest cache */
+#define NODE          24  /* bytes of a key and its value, in Lua 5.4 on 64 bits */
+#define MOVED_BYTES   256 /* one step */
+#define COLLISIONS    128 /* two keys compared: one step */
+#define NAMES_FIRST   (128 * sizeof(void *)) /* the first block of Lua's table of short texts */
+#define VALUE         16                     /* bytes on the stack */
 
 /* ---- counting ---- */
 
@@ -43,7 +42,7 @@ static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     const struct pep_slot *slot = pep_slot_of(L);
-    pep_charge(L, (size_t)slot->interval * (slot->loader == NULL ? slot->weight : 1));
+    pep_charge(L, (size_t)slot->interval * slot->weight);
 }
 
 static void set_hook(struct pep_slot *slot, uint32_t interval)
@@ -109,33 +108,49 @@ void pep_need_few(lua_State *L, int count, const char *word)
 
 /* ---- weights ---- */
 
-static uint32_t weight_of(const struct pep_policy *policy, size_t longest, size_t widest)
+/* While a policy is loaded, the top level of its files runs, too, and no state must find it dearer
+ * than the first one did. */
+static uint32_t dearest(const struct pep_policy *policy, size_t from)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < policy->source_count; i++) {
+        const struct pep_chunk *c = policy->sources[i].chunk;
+        for (size_t f = from; f < pep_chunk_function_count(c); f++) {
+            unsigned dear = pep_chunk_function(c, f)->dear;
+            most = dear > most ? dear : most;
+        }
+    }
+    return most;
+}
+
+static uint32_t weight_of(uint32_t dear, size_t longest, size_t widest)
 {
     size_t keys = widest / KEYS_BYTES;
     if (widest > KEYS_MANY)
         keys *= KEYS_FURTHER;
-    return (uint32_t)(1 + policy->dear + longest / TEXT_BYTES + keys);
+    return (uint32_t)(1 + dear + longest / TEXT_BYTES + keys);
+}
+
+/* Loading has much more time, and honest files make large tables, once. */
+static uint32_t weight_to_load(const struct pep_slot *slot)
+{
+    return (uint32_t)(1 + slot->dear + slot->longest / TEXT_BYTES + slot->widest / KEYS_BYTES);
 }
 
 void pep_policy_weigh(struct pep_policy *policy, size_t longest)
 {
     policy->longest = longest;
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const struct pep_chunk *c = policy->sources[i].chunk;
-        for (size_t f = 1; f < pep_chunk_function_count(c); f++) { /* 0 runs only now */
-            unsigned dear = pep_chunk_function(c, f)->dear;
-            policy->dear = dear > policy->dear ? dear : policy->dear;
-        }
-    }
-    policy->weight = weight_of(policy, longest, 0);
+    policy->dear = dearest(policy, 1); /* 0 runs only now */
+    policy->weight = weight_of(policy->dear, longest, 0);
 }
 
 static void weigh(struct pep_slot *slot)
 {
     uint32_t before = slot->weight;
-    slot->weight = weight_of(slot->policy, slot->longest, slot->widest);
+    slot->weight = slot->loader != NULL ? weight_to_load(slot)
+                                        : weight_of(slot->dear, slot->longest, slot->widest);
     if (!slot->counting || slot->interval == INTERVAL_FINE || slot->weight < FINE_FROM ||
-        slot->loader != NULL || slot->exhausted != PEP_EXHAUSTED_NOT)
+        slot->exhausted != PEP_EXHAUSTED_NOT)
         return;
     set_hook(slot, INTERVAL_FINE); /* which forgets what was counted since the last call of it */
     if (!take(slot, (size_t)INTERVAL * before))
@@ -147,9 +162,11 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
     slot->steps = steps;
     slot->exhausted = PEP_EXHAUSTED_NOT;
     slot->sorting = 0;
-    slot->longest = slot->policy->longest;
+    bool loads = slot->loader != NULL;
+    slot->longest = loads ? 0 : slot->policy->longest;
+    slot->dear = loads ? dearest(slot->policy, 0) : slot->policy->dear;
     slot->largest = slot->widest = 0;
-    slot->weight = slot->policy->weight;
+    slot->weight = loads ? weight_to_load(slot) : slot->policy->weight;
     slot->arena.limit = slot->arena.used + memory;
     slot->arena.refusals = 0;
     if (slot->counting)
@@ -185,7 +202,7 @@ static void charge_block(struct pep_slot *slot, size_t amount)
 static void keys_made(struct pep_slot *slot, size_t size)
 {
     size_t n = size / NODE, old = size > slot->widest ? n / 2 : n;
-    charge_block(slot, old * old / (slot->loader == NULL ? COLLISIONS : COLLISIONS_LOAD));
+    charge_block(slot, old * old / COLLISIONS);
     if (size <= slot->widest)
         return;
     slot->widest = size;

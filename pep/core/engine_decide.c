@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PICK_MAX 256
+#define PICK_MAX      256
+#define ASIDE_STEPS   (20 * PEP_BUDGET_STEPS) /* for all rules that only explaining looks at */
+#define REBUILD_STEPS (5 * PEP_BUDGET_STEPS)  /* what making a state anew counts for there */
 
 /* ---- heads ---- */
 
@@ -336,10 +338,11 @@ static void count(const struct pep_policy *policy, size_t rule, enum pep_applies
 
 typedef void (*explain_function)(void *context, const struct pep_explanation *line);
 
-/* A rule that only explaining looks at: with a budget of its own, so that it changes no verdict. */
+/* A rule that only explaining looks at: with a budget of its own, so that it changes no verdict.
+ * All of them share another one, so that explaining ends soon, too. */
 static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *rule)
 {
-    if (claim(e) == NULL)
+    if (e->aside < PEP_BUDGET_STEPS || claim(e) == NULL)
         return PEP_APPLIES_FAULT;
     struct pep_slot *slot = e->slot;
     if (slot->broken) { /* its state is gone; what follows cannot be run in it */
@@ -354,7 +357,9 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     enum pep_exhausted exhausted = slot->exhausted;
     pep_slot_begin(slot, PEP_BUDGET_STEPS, PEP_BUDGET_MEMORY);
     enum pep_applies applies = pep_rule_call(e, rule);
+    e->aside -= PEP_BUDGET_STEPS - slot->steps;
     if (slot->broken) {
+        e->aside -= REBUILD_STEPS;
         pep_slot_rebuild(slot);
         slot->eval = e;
         if (slot->broken)
@@ -467,6 +472,7 @@ static void walk_policy(const struct pep_policy *policy, const struct pep_reques
         verdict->reason = verdict->detail;
     } else {
         struct walk w = {.e = &e, .max_age = -1};
+        e.aside = ASIDE_STEPS;
         bucket = pep_index_find(&policy->index, e.type, e.action);
         if (bucket != NULL)
             walk_all(&w, bucket, watcher->each, watcher->context);

@@ -88,6 +88,7 @@ struct pep_eval {
     struct pep_slot *slot; /* claimed, or NULL */
     bool busy;             /* none could be claimed */
     unsigned charged;      /* steps taken before one was */
+    int64_t aside;         /* steps that are left for rules that only explaining looks at */
     locale_t locale;       /* the thread's own, while a state is claimed */
     uint32_t type, action; /* ids; PEP_NONE: no rule names it */
     struct pep_resource_name resource;

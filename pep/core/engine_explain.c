@@ -131,7 +131,9 @@ static void explain_function(const struct pep_eval *e, const struct pep_rule *ru
             return;
         }
     }
-    put(x, e->busy ? "no Lua state is free" : "not run: the decision's budget is gone");
+    put(x, e->busy                       ? "no Lua state is free"
+           : e->aside < PEP_BUDGET_STEPS ? "not run: the rules before took what explaining may take"
+                                         : "not run: the decision's budget is gone");
 }
 
 void pep_explain_rule(const struct pep_eval *e, const struct pep_rule *rule,

@@ -250,7 +250,7 @@ bool pep_oblige_read(lua_State *L, int index, struct pep_loader *ld, struct pep_
         ok = note_types(&ld->policy->pool, rule);
     }
     json_decref(json);
-    pep_charge(L, (size_t)(OBLIGE_ITEMS - room.items) * 4);
+    pep_charge(L, (size_t)(OBLIGE_ITEMS - room.items) * 8);
     if (!ok) {
         pep_load_diag(L, "E109", "oblige = step_up { max_age = 300 } or { type = \"log\", ... }",
                       "rule `%s`: `%s` must be an obligation, or a list of them, each with a type",

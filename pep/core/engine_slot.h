@@ -71,6 +71,7 @@ struct pep_slot {
     bool counting;                 /* the hook is set */
     bool kept_long;                /* a plain table has held a text that is not short */
     bool fixing;                   /* the next large block is the stack */
+    uint32_t dear;                 /* steps that the dearest kind of instruction adds */
     uint32_t weight;               /* steps that one instruction takes now */
     uint32_t interval;             /* instructions between two calls of the hook */
     size_t longest;                /* text since the budget was set, in bytes */
