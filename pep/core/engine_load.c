@@ -249,6 +249,7 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
         rc = run_kind(slot, ld, PEP_SOURCE_POLICY);
     if (ld->out_of_memory)
         rc = PEP_ENOMEM;
+    slot->steps = PEP_LOAD_STEPS * INT64_C(16); /* freezing has a large table of its own */
     if (rc == PEP_OK && (status = pep_slot_call(slot, finish, NULL)) != LUA_OK)
         rc = refuse(slot, ld, status, ld->file, err);
 done:
