@@ -23,6 +23,8 @@
  */
 #include "engine_internal.h"
 
+#include <stdlib.h>
+
 #define INTERVAL      1000
 #define INTERVAL_FINE 100
 #define FINE_FROM     8            /* the weight from which the hook comes more often */
@@ -33,8 +35,15 @@
 #define NODE          24  /* bytes of a key and its value, in Lua 5.4 on 64 bits */
 #define MOVED_BYTES   256 /* one step */
 #define COLLISIONS    128 /* two keys compared: one step */
+#define TEXT_LOAD     256 /* as TEXT_BYTES: while loading ... */
+#define KEYS_LOAD     (80 * NODE) /* ... as KEYS_BYTES ... */
+#define DEAR_LOAD     2           /* ... so many steps for each of `dear` ... */
+#define STACK_LOAD    512         /* ... and one for so many bytes of the stack, where ... */
+#define STACK_FREE    8192        /* ... of which so many come for nothing, and ... */
+#define DEAR_COPIES   4           /* ... a function can copy all of it: `dear` of `...` */
 #define NAMES_FIRST   (128 * sizeof(void *)) /* the first block of Lua's table of short texts */
 #define VALUE         16                     /* bytes on the stack */
+#define STACK_FIRST   200                    /* values, while loading: more than a new one has */
 
 /* ---- counting ---- */
 
@@ -60,8 +69,11 @@ void pep_charge(lua_State *L, size_t amount)
         if (slot->exhausted == PEP_EXHAUSTED_NOT)
             slot->exhausted = PEP_EXHAUSTED_STEPS;
     }
-    if (slot->exhausted != PEP_EXHAUSTED_NOT)
-        luaL_error(L, "budget exhausted");
+    if (slot->exhausted == PEP_EXHAUSTED_NOT)
+        return;
+    if (slot->loader != NULL)
+        pep_load_note_place(L);
+    luaL_error(L, "budget exhausted");
 }
 
 /* The same from where nothing may be raised; false if nothing is left. */
@@ -108,17 +120,13 @@ void pep_need_few(lua_State *L, int count, const char *word)
 
 /* ---- weights ---- */
 
-/* While a policy is loaded, the top level of its files runs, too, and no state must find it dearer
- * than the first one did. */
-static uint32_t dearest(const struct pep_policy *policy, size_t from)
+/* Of the functions of one file; the first is its top level. */
+static uint32_t dearest(const struct pep_chunk *c, size_t from)
 {
     uint32_t most = 0;
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const struct pep_chunk *c = policy->sources[i].chunk;
-        for (size_t f = from; f < pep_chunk_function_count(c); f++) {
-            unsigned dear = pep_chunk_function(c, f)->dear;
-            most = dear > most ? dear : most;
-        }
+    for (size_t f = from; c != NULL && f < pep_chunk_function_count(c); f++) {
+        unsigned dear = pep_chunk_function(c, f)->dear;
+        most = dear > most ? dear : most;
     }
     return most;
 }
@@ -131,24 +139,70 @@ static uint32_t weight_of(uint32_t dear, size_t longest, size_t widest)
     return (uint32_t)(1 + dear + longest / TEXT_BYTES + keys);
 }
 
-/* Loading has much more time, and honest files make large tables, once. */
-static uint32_t weight_to_load(const struct pep_slot *slot)
-{
-    return (uint32_t)(1 + slot->dear + slot->longest / TEXT_BYTES + slot->widest / KEYS_BYTES);
-}
-
 void pep_policy_weigh(struct pep_policy *policy, size_t longest)
 {
     policy->longest = longest;
-    policy->dear = dearest(policy, 1); /* 0 runs only now */
+    for (size_t i = 0; i < policy->source_count; i++) {
+        uint32_t dear = dearest(policy->sources[i].chunk, 1); /* 0 runs only now */
+        policy->dear = dear > policy->dear ? dear : policy->dear;
+    }
     policy->weight = weight_of(policy->dear, longest, 0);
+}
+
+/* ---- while loading: weights of files ---- */
+
+/* A file is as heavy as what its own code has made, and all that shares a module with it: one may
+ * have left its table there, or its text, where the other finds it. */
+struct pep_reach {
+    size_t longest, widest, stack; /* bytes */
+    uint32_t dear;
+    uint32_t with; /* another file with which it shares; itself: its entry counts for all of them */
+};
+
+static uint32_t first_of(struct pep_reach *all, uint32_t i)
+{
+    while (all[i].with != i)
+        i = all[i].with = all[all[i].with].with;
+    return i;
+}
+
+/* Of the running file; NULL where none is. */
+static struct pep_reach *reach_of(const struct pep_slot *slot)
+{
+    const struct pep_loader *ld = slot->loader;
+    if (ld == NULL || ld->reach == NULL || ld->running == NULL)
+        return NULL;
+    return &ld->reach[first_of(ld->reach, (uint32_t)(ld->running - slot->policy->sources))];
+}
+
+struct pep_reach *pep_reach_new(const struct pep_policy *policy)
+{
+    struct pep_reach *all = calloc(policy->source_count + 1, sizeof(*all));
+    for (uint32_t i = 0; all != NULL && i < policy->source_count; i++) {
+        all[i].with = i;
+        all[i].dear = dearest(policy->sources[i].chunk, 0);
+    }
+    return all;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t weight_of_file(const struct pep_reach *r)
+{
+    size_t stack = r->dear < DEAR_COPIES || r->stack < STACK_FREE ? 0 : r->stack - STACK_FREE;
+    return (uint32_t)(1 + r->dear * DEAR_LOAD + r->longest / TEXT_LOAD + r->widest / KEYS_LOAD +
+                      stack / STACK_LOAD);
 }
 
 static void weigh(struct pep_slot *slot)
 {
+    const struct pep_reach *r = reach_of(slot);
     uint32_t before = slot->weight;
-    slot->weight = slot->loader != NULL ? weight_to_load(slot)
-                                        : weight_of(slot->dear, slot->longest, slot->widest);
+    slot->weight =
+        r != NULL ? weight_of_file(r) : weight_of(slot->dear, slot->longest, slot->widest);
     if (!slot->counting || slot->interval == INTERVAL_FINE || slot->weight < FINE_FROM ||
         slot->exhausted != PEP_EXHAUSTED_NOT)
         return;
@@ -157,6 +211,31 @@ static void weigh(struct pep_slot *slot)
         set_hook(slot, 1);
 }
 
+void pep_reach_begin(struct pep_slot *slot, const struct pep_source *source)
+{
+    /* the hook forgets what the last file did since it was called */
+    bool left = slot->weight < FINE_FROM || take(slot, (size_t)INTERVAL_FINE * slot->weight);
+    slot->loader->running = source;
+    slot->weight = weight_of_file(reach_of(slot));
+    set_hook(slot, !left ? 1 : slot->weight < FINE_FROM ? INTERVAL : INTERVAL_FINE);
+}
+
+void pep_reach_join(struct pep_slot *slot, const struct pep_source *module)
+{
+    struct pep_reach *all = slot->loader->reach, *r = reach_of(slot);
+    uint32_t other = first_of(all, (uint32_t)(module - slot->policy->sources));
+    if (r == NULL || r == &all[other])
+        return;
+    r->longest = larger(r->longest, all[other].longest);
+    r->widest = larger(r->widest, all[other].widest);
+    r->stack = larger(r->stack, all[other].stack);
+    r->dear = (uint32_t)larger(r->dear, all[other].dear);
+    all[other].with = (uint32_t)(r - all);
+    weigh(slot);
+}
+
+/* ---- a decision begins ---- */
+
 void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
 {
     slot->steps = steps;
@@ -164,9 +243,9 @@ void pep_slot_begin(struct pep_slot *slot, int64_t steps, size_t memory)
     slot->sorting = 0;
     bool loads = slot->loader != NULL;
     slot->longest = loads ? 0 : slot->policy->longest;
-    slot->dear = loads ? dearest(slot->policy, 0) : slot->policy->dear;
+    slot->dear = slot->policy->dear;
     slot->largest = slot->widest = 0;
-    slot->weight = loads ? weight_to_load(slot) : slot->policy->weight;
+    slot->weight = loads ? 1 : slot->policy->weight; /* each file has its own */
     slot->arena.limit = slot->arena.used + memory;
     slot->arena.refusals = 0;
     if (slot->counting)
@@ -182,10 +261,13 @@ void pep_slot_count(struct pep_slot *slot)
 
 void pep_text_noted(struct pep_slot *slot, size_t size)
 {
-    if (size <= slot->longest)
-        return;
-    slot->longest = size;
-    weigh(slot);
+    struct pep_reach *r = reach_of(slot);
+    bool longer = r != NULL ? size > r->longest : size > slot->longest;
+    slot->longest = larger(slot->longest, size);
+    if (r != NULL)
+        r->longest = larger(r->longest, size);
+    if (longer)
+        weigh(slot);
 }
 
 /* ---- blocks ---- */
@@ -203,9 +285,23 @@ static void keys_made(struct pep_slot *slot, size_t size)
 {
     size_t n = size / NODE, old = size > slot->widest ? n / 2 : n;
     charge_block(slot, old * old / COLLISIONS);
-    if (size <= slot->widest)
+    struct pep_reach *r = reach_of(slot);
+    bool wider = r != NULL ? size > r->widest : size > slot->widest;
+    slot->widest = larger(slot->widest, size);
+    if (r != NULL)
+        r->widest = larger(r->widest, size);
+    if (wider)
+        weigh(slot);
+}
+
+/* It grows while a policy is loaded: `...` may stand for all that lies on it. */
+static void stack_grown(struct pep_slot *slot)
+{
+    struct pep_reach *r = reach_of(slot);
+    slot->stack = slot->made;
+    if (r == NULL || slot->made_size <= r->stack)
         return;
-    slot->widest = size;
+    r->stack = slot->made_size;
     weigh(slot);
 }
 
@@ -222,7 +318,7 @@ void pep_block_made(struct pep_slot *slot, const struct pep_block *b)
         slot->names_of_lua = b->p;
     if (slot->L == NULL)
         return;
-    if (slot->fixing && b->size >= PEP_VALUES_MAX * VALUE) {
+    if (slot->fixing != 0 && b->size >= slot->fixing) {
         slot->stack = b->p;
         return;
     }
@@ -230,13 +326,15 @@ void pep_block_made(struct pep_slot *slot, const struct pep_block *b)
         slot->names_of_lua = b->p;
         return;
     }
+    slot->made = b->p;
+    slot->made_size = b->size;
     if (b->old != NULL && b->old == slot->stack)
         pep_stack_moved(slot);
-    if (!table && b->kind == LUA_TSTRING && b->size > PEP_TEXT_SHORT)
+    if (!table && b->kind == LUA_TSTRING && (b->size > PEP_TEXT_SHORT || slot->loader != NULL))
         pep_text_noted(slot, b->size);
     if (!table && b->kind == LUA_TFUNCTION) /* each outer variable is looked for among all */
         charge_block(slot, b->size / 8 * (b->size / 8) / COLLISIONS);
-    if (!table)
+    if (!table || slot->reading)
         return;
     if (b->size > slot->largest)
         slot->largest = b->size;
@@ -247,17 +345,31 @@ void pep_block_made(struct pep_slot *slot, const struct pep_block *b)
 
 /* ---- the stack ---- */
 
+static bool hold_stack(struct pep_slot *slot, int values)
+{
+    slot->fixing = (size_t)values * VALUE;
+    bool room = lua_checkstack(slot->L, values) != 0;
+    slot->fixing = 0;
+    return room && slot->stack != NULL;
+}
+
 bool pep_stack_fix(struct pep_slot *slot)
 {
-    slot->fixing = true;
-    bool room = lua_checkstack(slot->L, PEP_VALUES_MAX) != 0;
-    slot->fixing = false;
-    return room && slot->stack != NULL;
+    return hold_stack(slot, PEP_VALUES_MAX);
+}
+
+bool pep_stack_watch(struct pep_slot *slot)
+{
+    return hold_stack(slot, STACK_FIRST);
 }
 
 /* It only moves when it has to grow. What asked for that ends at its next instruction. */
 void pep_stack_moved(struct pep_slot *slot)
 {
+    if (slot->loader != NULL) { /* the block before was the new one, if it was not this very one */
+        stack_grown(slot);
+        return;
+    }
     slot->stack = NULL;
     slot->broken = true;
     slot->steps = 0;

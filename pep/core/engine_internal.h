@@ -266,7 +266,11 @@ struct pep_loader {
     unsigned char *module_state; /* per source: 0, 1 loading, 2 loaded */
     const void **walked;         /* tables: a hash of their addresses */
     size_t walked_count, walked_capacity;
-    unsigned modules_deep; /* that load each other right now: each takes C stack */
+    unsigned modules_deep;            /* that load each other right now: each takes C stack */
+    struct pep_reach *reach;          /* per source: how heavy its instructions are */
+    const struct pep_source *running; /* the policy file, whatever modules it is in */
+    const char *spent_file;           /* where the budget ended ... */
+    int spent_line;                   /* ... 0: it did not */
 };
 
 /* engine_state.c */
@@ -306,10 +310,18 @@ void pep_text_noted(struct pep_slot *slot, size_t size);
 /* From the arena, for blocks above PEP_BLOCK_SMALL, and where Lua's stack was given back. */
 void pep_block_made(struct pep_slot *slot, const struct pep_block *b);
 void pep_stack_moved(struct pep_slot *slot);
+/* Before loading, so that its growth has a price there; false without memory. */
+bool pep_stack_watch(struct pep_slot *slot);
 bool pep_stack_fix(
     struct pep_slot *slot); /* once loaded: to PEP_VALUES_MAX; false without memory */
 /* What a straight function costs beyond its instructions, after it ran. */
 void pep_charge_straight(struct pep_slot *slot, unsigned instructions);
+/* While loading: how heavy each file is; NULL without memory, else free() it. */
+struct pep_reach *pep_reach_new(const struct pep_policy *policy);
+/* A file begins. */
+void pep_reach_begin(struct pep_slot *slot, const struct pep_source *source);
+/* It requires this module, and from now on both reach what the other does. */
+void pep_reach_join(struct pep_slot *slot, const struct pep_source *module);
 /* Raises where a call has more values than any honest one. */
 void pep_need_few(lua_State *L, int count, const char *word);
 /* An integer argument; raises for a text that reads as one, which takes time that nobody counts. */
@@ -459,6 +471,8 @@ bool pep_load_afford_walk(lua_State *L, int table); /* false where that would ra
 void pep_load_diag(lua_State *L, const char *code, const char *help, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 int pep_load_line(lua_State *L);
+/* Notes where the budget ended. */
+void pep_load_note_place(lua_State *L);
 /* Raises if a rule has an id and no table: `deny("x", { })` would be no rule at all. */
 void pep_load_complete(lua_State *L);
 /* "did you mean `near`?" in `room`, or NULL if `near` is. */

@@ -24,6 +24,24 @@ int pep_load_line(lua_State *L)
     return 0;
 }
 
+void pep_load_note_place(lua_State *L)
+{
+    const struct pep_slot *slot = pep_slot_of(L);
+    lua_Debug ar;
+    if (slot->loader->spent_line > 0)
+        return;
+    for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
+        if (lua_getinfo(L, "Sl", &ar) == 0 || ar.currentline <= 0 || ar.source[0] != '@')
+            continue;
+        const struct pep_source *s = pep_source_at(slot->policy, pep_span_string(ar.source + 1));
+        if (s == NULL)
+            continue;
+        slot->loader->spent_file = s->path;
+        slot->loader->spent_line = ar.currentline;
+        return;
+    }
+}
+
 void pep_load_complete(lua_State *L)
 {
     char text[PEP_PATH_MAX + 2 * PEP_RULE_MAX + 128];
@@ -120,6 +138,7 @@ static int word_require(lua_State *L)
     if (s == NULL)
         return luaL_error(L, "require: there is no module `%s` in lib/", name);
     size_t i = (size_t)(s - slot->policy->sources);
+    pep_reach_join(slot, s);
     lua_rawgeti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
     if (ld->module_state[i] == 2) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
@@ -160,7 +179,7 @@ static int set_up(lua_State *L)
     pep_object_open(L);
     lua_newtable(L);
     lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_FUNCTIONS);
-    lua_newtable(L);
+    lua_createtable(L, (int)pep_slot_of(L)->policy->source_count, 0); /* no file makes it */
     lua_rawseti(L, LUA_REGISTRYINDEX, PEP_KEY_MODULES);
     return 0;
 }
@@ -169,6 +188,7 @@ static int run_source(lua_State *L)
 {
     pep_push_chunk(L, lua_touserdata(L, 1));
     lua_call(L, 0, 0);
+    pep_charge(L, 0); /* raises if its last words were too many */
     pep_load_complete(L);
     return 0;
 }
@@ -213,6 +233,7 @@ static int run_file(struct pep_slot *slot, struct pep_loader *ld, const struct p
     ld->file = s->path;
     ld->pending_line = 0; /* the last file may have failed in between */
     ld->phase = s->kind;
+    pep_reach_begin(slot, s);
     int status = pep_slot_call(slot, run_source, (void *)(uintptr_t)s);
     if (status == LUA_OK)
         return PEP_OK;
@@ -220,15 +241,20 @@ static int run_file(struct pep_slot *slot, struct pep_loader *ld, const struct p
     return refuse(slot, ld, status, ld->file, NULL);
 }
 
+static bool ended(const struct pep_slot *slot)
+{
+    return slot->broken || slot->exhausted != PEP_EXHAUSTED_NOT;
+}
+
 static int run_kind(struct pep_slot *slot, struct pep_loader *ld, enum pep_source_kind kind)
 {
     int rc = PEP_OK;
-    for (size_t i = 0; i < slot->policy->source_count && !slot->broken; i++) {
+    for (size_t i = 0; i < slot->policy->source_count && !ended(slot); i++) {
         const struct pep_source *s = &slot->policy->sources[i];
         if (s->kind == kind && !s->refused && run_file(slot, ld, s) != PEP_OK)
             rc = PEP_EPOLICY;
     }
-    return slot->broken ? PEP_EPOLICY : rc;
+    return ended(slot) ? PEP_EPOLICY : rc;
 }
 
 int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error *err)
@@ -238,7 +264,9 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
     pep_slot_begin(slot, PEP_LOAD_STEPS, PEP_LOAD_MEMORY);
     pep_slot_count(slot);
     ld->module_state = calloc(slot->policy->source_count + 1, 1);
-    if (ld->module_state == NULL || pep_slot_call(slot, set_up, NULL) != LUA_OK) {
+    ld->reach = pep_reach_new(slot->policy);
+    if (ld->module_state == NULL || ld->reach == NULL || !pep_stack_watch(slot) ||
+        pep_slot_call(slot, set_up, NULL) != LUA_OK) {
         rc = pep_error_set(err, PEP_ENOMEM, "no memory for a Lua state");
         goto done;
     }
@@ -249,12 +277,15 @@ int pep_slot_load(struct pep_slot *slot, struct pep_loader *ld, struct pep_error
         rc = run_kind(slot, ld, PEP_SOURCE_POLICY);
     if (ld->out_of_memory)
         rc = PEP_ENOMEM;
+    ld->running = NULL;
     slot->steps = PEP_LOAD_STEPS * INT64_C(16); /* freezing has a large table of its own */
     if (rc == PEP_OK && (status = pep_slot_call(slot, finish, NULL)) != LUA_OK)
         rc = refuse(slot, ld, status, ld->file, err);
 done:
     free(ld->module_state);
     ld->module_state = NULL;
+    free(ld->reach);
+    ld->reach = NULL;
     free(ld->walked);
     ld->walked = NULL;
     ld->walked_count = ld->walked_capacity = 0;

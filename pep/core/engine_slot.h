@@ -70,20 +70,23 @@ struct pep_slot {
     int64_t steps;                 /* left */
     bool counting;                 /* the hook is set */
     bool kept_long;                /* a plain table has held a text that is not short */
-    bool fixing;                   /* the next large block is the stack */
+    bool reading;                  /* blocks hold code, not tables */
+    size_t fixing;                 /* the next block of so many bytes is the stack; 0: none is */
     uint32_t dear;                 /* steps that the dearest kind of instruction adds */
     uint32_t weight;               /* steps that one instruction takes now */
     uint32_t interval;             /* instructions between two calls of the hook */
     size_t longest;                /* text since the budget was set, in bytes */
     size_t widest;                 /* the keys of a table since then, in bytes */
     size_t largest;                /* any block of a table since then */
-    const void *stack;             /* of Lua, once it may not grow any more */
-    const void *names_of_lua;      /* its table of short texts */
-    enum pep_exhausted exhausted;  /* sticky until the decision ends */
-    bool starved;                  /* the machine had no memory, whatever the budget says */
-    int base;                      /* stack entries that stay */
-    unsigned sorting;              /* comparators inside each other */
-    char objects[PEP_OBJECTS];     /* their addresses are sub, res and ctx */
+    const void *stack;             /* of Lua; once loaded, it may not grow any more */
+    const void *made;              /* the last block, and its size */
+    size_t made_size;
+    const void *names_of_lua;     /* its table of short texts */
+    enum pep_exhausted exhausted; /* sticky until the decision ends */
+    bool starved;                 /* the machine had no memory, whatever the budget says */
+    int base;                     /* stack entries that stay */
+    unsigned sorting;             /* comparators inside each other */
+    char objects[PEP_OBJECTS];    /* their addresses are sub, res and ctx */
     struct pep_pointer_name *by_pointer;
     uint32_t pointer_mask;
     size_t collected;           /* arena.allocated at the last step of the collector */

@@ -83,6 +83,25 @@ static const char *syntax_help(const char *text)
     return NULL;
 }
 
+#define WEIGHT_TOLD 4 /* from here on it is worth a word */
+
+static void diag_steps(const struct pep_slot *slot, const char *path, struct pep_diags *diags)
+{
+    const struct pep_loader *ld = slot->loader;
+    char heavy[160] = "";
+    bool known = ld != NULL && ld->spent_line > 0;
+    if (slot->weight >= WEIGHT_TOLD)
+        snprintf(heavy, sizeof(heavy),
+                 "; one instruction takes %u of them here, because this file or a module of its "
+                 "makes long texts, large tables or long `...`, or calculates with `%%`",
+                 (unsigned)slot->weight);
+    pep_diag_add(diags, "E212", known ? ld->spent_file : path, known ? ld->spent_line : 0,
+                 "write rules out instead of computing them; long texts and lists belong into "
+                 "data/*.json",
+                 "the files take more than %d steps to load, up to this %s%s", PEP_LOAD_STEPS,
+                 known ? "line" : "one", heavy);
+}
+
 void pep_source_error(struct pep_slot *slot, int status, const char *code, const char *path,
                       struct pep_diags *diags)
 {
@@ -98,10 +117,7 @@ void pep_source_error(struct pep_slot *slot, int status, const char *code, const
         pep_diag_add(diags, "E212", path, 0, "long lists of values belong into data/*.json",
                      "the files need more than %d MiB of memory to load", PEP_LOAD_MEMORY >> 20);
     else
-        pep_diag_add(diags, "E212", path, 0,
-                     "write rules out instead of computing them; long lists belong into "
-                     "data/*.json",
-                     "the files take more than %d steps to load, up to this one", PEP_LOAD_STEPS);
+        diag_steps(slot, path, diags);
 }
 
 static int compile_source(struct reader *r, const char *path, struct pep_span text,
@@ -459,9 +475,10 @@ void pep_push_chunk(lua_State *L, const struct pep_source *source)
     char name[PEP_PATH_MAX + 2];
     struct pep_span left = source->dump;
     struct pep_slot *slot = pep_slot_of(L);
-    size_t largest = slot->largest;
     snprintf(name, sizeof(name), "@%s", source->path);
-    if (lua_load(L, read_dump, &left, name, "b") != LUA_OK) /* our own dump, not the bundle's */
+    slot->reading = true;                                  /* no policy can walk over code */
+    int status = lua_load(L, read_dump, &left, name, "b"); /* our own dump, not the bundle's */
+    slot->reading = false;
+    if (status != LUA_OK)
         lua_error(L);
-    slot->largest = largest; /* no policy can walk over code */
 }

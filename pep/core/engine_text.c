@@ -14,6 +14,7 @@
 
 #define BYTES_PER_STEP 16
 #define NUMBER_STEPS   4 /* a number as text */
+#define FLOAT_STEPS    8 /* one that is formatted, beyond what each item takes */
 #define FORMAT_ITEM                                                              \
     512 /* one number, formatted: %.99f of the largest double has 410 characters \
          */
@@ -308,6 +309,7 @@ static size_t format_number(lua_State *L, const struct item *it, int argument, c
         if (lua_type(L, argument) != LUA_TNUMBER)
             luaL_error(L, "string.format: argument %d is not a number", argument);
         n = snprintf(out, FORMAT_ITEM, spec, lua_tonumber(L, argument));
+        pep_charge(L, FLOAT_STEPS + (n < 0 ? 0 : (size_t)n / 8));
     } else {
         bool is_char = it->conversion == 'c';
         snprintf(spec, sizeof(spec), "%s%s%c", it->spec, is_char ? "" : "ll", it->conversion);
