@@ -9,80 +9,13 @@
  * A Lua state is claimed at the first rule with a function and kept until the decision ends; a
  * policy of heads alone never claims one. Rule counters are striped by thread.
  */
-#include "engine_internal.h"
+#include "engine_pick.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define PICK_MAX      256
 #define ASIDE_STEPS   (20 * PEP_BUDGET_STEPS) /* for all rules that only explaining looks at */
 #define REBUILD_STEPS (5 * PEP_BUDGET_STEPS)  /* what making a state anew counts for there */
-
-/* ---- heads ---- */
-
-static bool any_bit(const struct pep_ids *ids, const uint64_t *bits)
-{
-    for (uint32_t i = 0; i < ids->count; i++) {
-        if (pep_bit(bits, ids->ids[i]))
-            return true;
-    }
-    return ids->count == 0;
-}
-
-static bool all_bits(const struct pep_ids *ids, const uint64_t *bits)
-{
-    for (uint32_t i = 0; i < ids->count; i++) {
-        if (!pep_bit(bits, ids->ids[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool one_of(const struct pep_ids *ids, uint32_t id)
-{
-    for (uint32_t i = 0; i < ids->count; i++) {
-        if (ids->ids[i] == id)
-            return true;
-    }
-    return ids->count == 0;
-}
-
-static bool resource_matches(const struct pep_eval *e, const struct pep_rule *rule)
-{
-    for (uint32_t i = 0; i < rule->pattern_count; i++) {
-        const struct pep_pattern *p = &rule->patterns[i];
-        if ((p->type == PEP_NONE || p->type == e->type) && pep_pattern_matches(p, &e->resource))
-            return true;
-    }
-    return false;
-}
-
-static bool same_holds(const struct pep_eval *e, const struct pep_ids *names)
-{
-    static const struct pep_span none;
-    for (uint32_t i = 0; i < names->count; i++) {
-        const struct pep_value *s = pep_subject_get(e->subject, names->ids[i]);
-        const struct pep_value *r = pep_eval_get(e, PEP_OBJECT_RES, names->ids[i], none);
-        if (!pep_value_same(s, r))
-            return false;
-    }
-    return true;
-}
-
-enum pep_head_part pep_rule_head(const struct pep_eval *e, const struct pep_rule *rule)
-{
-    if (!rule->every_id && !resource_matches(e, rule))
-        return PEP_HEAD_RESOURCE;
-    if (!any_bit(&rule->roles, e->subject->roles))
-        return PEP_HEAD_ROLES;
-    if (!all_bits(&rule->scopes, e->subject->scopes))
-        return PEP_HEAD_SCOPES;
-    if (!one_of(&rule->clients, e->subject->client))
-        return PEP_HEAD_CLIENTS;
-    if (!one_of(&rule->issuers, e->subject->issuer))
-        return PEP_HEAD_ISSUERS;
-    return same_holds(e, &rule->same) ? PEP_HEAD_HOLDS : PEP_HEAD_SAME;
-}
 
 /* ---- functions ---- */
 
@@ -207,8 +140,9 @@ enum pep_applies pep_rule_call(struct pep_eval *e, const struct pep_rule *rule)
 
 struct walk {
     struct pep_eval *e;
-    const struct pep_rule *deny, *allow, *usable, *challenge, *asking;
-    const struct pep_rule *exhausted; /* where the budget ended */
+    const struct pep_brief *deny, *allow, *usable, *challenge;
+    const struct pep_brief *exhausted; /* where the budget ended */
+    const struct pep_rule *asking;
     bool deny_failed, challenge_failed, free_allow, decided;
     double max_age;
 };
@@ -225,20 +159,26 @@ static bool can_fulfil(const struct pep_request *q, const struct pep_rule *rule)
     return true;
 }
 
-static void note_allow(struct walk *w, const struct pep_rule *rule)
+static const struct pep_rule *rule_of(const struct walk *w, const struct pep_brief *brief)
 {
-    if (w->allow == NULL)
-        w->allow = rule;
-    if (rule->oblige_count == 0)
-        w->free_allow = true;
-    else if (w->usable == NULL && can_fulfil(w->e->request, rule))
-        w->usable = rule;
+    return &w->e->policy->rules[brief - w->e->policy->briefs];
 }
 
-static void note_challenge(struct walk *w, const struct pep_rule *rule)
+static void note_allow(struct walk *w, const struct pep_brief *brief)
 {
+    if (w->allow == NULL)
+        w->allow = brief;
+    if ((brief->flags & PEP_BRIEF_OBLIGES) == 0)
+        w->free_allow = true;
+    else if (w->usable == NULL && can_fulfil(w->e->request, rule_of(w, brief)))
+        w->usable = brief;
+}
+
+static void note_challenge(struct walk *w, const struct pep_brief *brief)
+{
+    const struct pep_rule *rule = rule_of(w, brief);
     if (w->challenge == NULL)
-        w->challenge = rule;
+        w->challenge = brief;
     /* the answer must hold the step-up that is asked for, whichever rule asks */
     if (rule->oblige_count > 0 && (w->asking == NULL || (rule->steps_up && !w->asking->steps_up)))
         w->asking = rule;
@@ -247,13 +187,15 @@ static void note_challenge(struct walk *w, const struct pep_rule *rule)
 }
 
 static void conclude(struct walk *w, pep_outcome outcome, pep_code code,
-                     const struct pep_rule *rule)
+                     const struct pep_brief *brief)
 {
     struct pep_verdict *v = w->e->verdict;
+    const struct pep_rule *rule =
+        brief != NULL && (brief->flags & PEP_BRIEF_SAYS) != 0 ? rule_of(w, brief) : NULL;
     v->outcome = outcome;
     v->code = code;
-    v->rule = rule == NULL ? NULL : rule->id;
-    v->reason = rule == NULL ? NULL : rule->reason;
+    v->rule = brief == NULL ? NULL : brief->id;
+    v->reason = brief == NULL ? NULL : brief->reason;
     /* a failed challenge must not look like one */
     bool given = rule != NULL && outcome != PEP_ALLOW && code != PEP_CODE_FAULT;
     v->obligations = given ? rule->obligations : NULL;
@@ -287,14 +229,14 @@ static void resolve(struct walk *w)
         conclude(w, PEP_ALLOW, PEP_CODE_ALLOWED, w->free_allow ? w->allow : w->usable);
         v->rule = w->allow->id;
         v->reason = w->allow->reason;
-        v->obligations = w->free_allow ? NULL : w->usable->obligations;
+        v->obligations = w->free_allow ? NULL : rule_of(w, w->usable)->obligations;
     } else {
         conclude(w, PEP_DENY, PEP_CODE_OBLIGATION, w->allow);
     }
 }
 
 /* What one rule's result means. */
-static void note(struct walk *w, const struct pep_rule *rule, enum pep_applies applies)
+static void note(struct walk *w, const struct pep_brief *rule, enum pep_applies applies)
 {
     struct pep_eval *e = w->e;
     if (e->busy || (e->slot != NULL && e->slot->exhausted != PEP_EXHAUSTED_NOT)) {
@@ -374,67 +316,85 @@ static enum pep_applies call_aside(struct pep_eval *e, const struct pep_rule *ru
     return applies;
 }
 
-static bool skips(const struct walk *w, const struct pep_rule *rule)
+static bool skips(const struct walk *w, const struct pep_brief *rule)
 {
     if (rule->effect == PEP_EFFECT_ALLOW)
         return w->free_allow; /* nothing that follows changes the answer */
     return rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL;
 }
 
-static enum pep_applies apply(struct pep_eval *e, const struct pep_rule *rule,
-                              enum pep_head_part part, bool aside)
+/* Asks for what will be read of a rule beside its brief: with many rules none of it is in the
+ * cache. */
+static inline void fetch(const struct pep_policy *policy, uint32_t at)
 {
-    if (part != PEP_HEAD_HOLDS)
+    const struct pep_brief *brief = &policy->briefs[at];
+    const char *rule = (const char *)&policy->rules[at];
+    __builtin_prefetch(brief->id); /* for the answer */
+    if ((brief->flags & (PEP_BRIEF_HEAD | PEP_BRIEF_FUNCTION)) == 0)
+        return;
+    __builtin_prefetch(rule);
+    __builtin_prefetch(rule + 64);
+    __builtin_prefetch(rule + sizeof(struct pep_rule) - 1);
+}
+
+static enum pep_applies apply(struct pep_eval *e, const struct pep_picked *picked, uint32_t at)
+{
+    if (!pep_brief_holds(e, at, picked->by_role))
         return PEP_APPLIES_NO;
-    if (rule->function == 0)
+    if ((e->policy->briefs[at].flags & PEP_BRIEF_FUNCTION) == 0)
         return PEP_APPLIES_YES;
-    return aside ? call_aside(e, rule) : pep_rule_call(e, rule);
+    return pep_rule_call(e, &e->policy->rules[at]);
 }
 
-/* Asks for what deciding about a rule reads: with many rules none of it is in the cache. */
-static inline void fetch(const struct pep_rule *rule)
-{
-    __builtin_prefetch((const char *)rule);
-    __builtin_prefetch((const char *)rule + 64);
-    __builtin_prefetch((const char *)rule + 128);
-}
-
-static void walk_all(struct walk *w, const struct pep_bucket *bucket, explain_function each,
-                     void *context)
+static void walk_picked(struct walk *w, const struct pep_picked *picked)
 {
     struct pep_eval *e = w->e;
     const struct pep_policy *policy = e->policy;
-    uint32_t room[PICK_MAX], n = bucket->count;
-    const uint32_t *list = bucket->rules;
-    if (each == NULL)
-        list = pep_bucket_pick(bucket, e->subject, room, PICK_MAX, &n);
-    e->verdict->effort.candidates = bucket->count;
-    if (n > 0)
-        fetch(&policy->rules[list[0]]);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct pep_rule *rule = &policy->rules[list[i]];
-        if (!w->decided && rule->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL)
-            resolve(w);
-        bool aside = w->decided || skips(w, rule); /* a plain decision does not look at it */
-        if (each == NULL && w->decided)
-            return;
-        if (each == NULL && aside)
+    if (picked->count > 0)
+        fetch(policy, picked->rules[0]);
+    for (uint32_t i = 0; i < picked->count && !w->decided; i++) {
+        uint32_t at = picked->rules[i];
+        const struct pep_brief *brief = &policy->briefs[at];
+        if (brief->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL)
+            break;
+        if (skips(w, brief))
             continue;
-        if (i + 1 < n)
-            fetch(&policy->rules[list[i + 1]]);
-        __builtin_prefetch(rule->id); /* for the answer */
+        if (i + 1 < picked->count)
+            fetch(policy, picked->rules[i + 1]);
+        enum pep_applies applies = apply(e, picked, at);
+        e->verdict->effort.visited++;
+        count(policy, at, applies);
+        note(w, brief, applies);
+    }
+    if (!w->decided)
+        resolve(w);
+}
+
+/* All candidates, also those that a decision does not look at: then `aside`. */
+static void walk_explaining(struct walk *w, const struct pep_bucket *bucket, explain_function each,
+                            void *context)
+{
+    struct pep_eval *e = w->e;
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        const struct pep_brief *brief = &e->policy->briefs[bucket->rules[i]];
+        const struct pep_rule *rule = rule_of(w, brief);
+        struct pep_explanation line;
+        if (!w->decided && brief->effect == PEP_EFFECT_CHALLENGE && w->allow == NULL)
+            resolve(w);
+        bool aside = w->decided || skips(w, brief);
         enum pep_head_part part = pep_rule_head(e, rule);
-        enum pep_applies applies = apply(e, rule, part, aside);
+        enum pep_applies applies = PEP_APPLIES_NO;
+        if (part == PEP_HEAD_HOLDS && rule->function == 0)
+            applies = PEP_APPLIES_YES;
+        else if (part == PEP_HEAD_HOLDS)
+            applies = aside ? call_aside(e, rule) : pep_rule_call(e, rule);
         e->verdict->effort.visited++;
         if (!aside) {
-            count(policy, list[i], applies);
-            note(w, rule, applies);
+            count(e->policy, bucket->rules[i], applies);
+            note(w, brief, applies);
         }
-        if (each != NULL) {
-            struct pep_explanation line;
-            pep_explain_rule(e, rule, part, applies, &line);
-            each(context, &line);
-        }
+        pep_explain_rule(e, rule, part, applies, &line);
+        each(context, &line);
     }
     if (!w->decided)
         resolve(w);
@@ -464,20 +424,29 @@ static void walk_policy(const struct pep_policy *policy, const struct pep_reques
                         struct pep_verdict *verdict, const struct watcher *watcher)
 {
     struct pep_eval e;
+    struct walk w = {.e = &e, .max_age = -1};
+    struct pep_picked picked;
     const struct pep_bucket *bucket = NULL;
     begin_verdict(verdict);
-    int code = pep_eval_open(&e, policy, request, verdict);
+    int code = pep_eval_name(&e, policy, request, verdict);
+    if (code == 0) { /* picked now: the briefs come while the attributes are read */
+        bucket = pep_index_find(&policy->index, e.type, e.action);
+        picked.count = 0;
+        if (bucket != NULL && watcher->each == NULL)
+            pep_bucket_pick(bucket, e.subject, &picked);
+        code = pep_eval_fill(&e);
+    }
     if (code != 0) {
+        bucket = NULL;
         verdict->code = (pep_code)code;
         verdict->reason = verdict->detail;
     } else {
-        struct walk w = {.e = &e, .max_age = -1};
         e.aside = ASIDE_STEPS;
-        bucket = pep_index_find(&policy->index, e.type, e.action);
-        if (bucket != NULL)
-            walk_all(&w, bucket, watcher->each, watcher->context);
+        verdict->effort.candidates = bucket == NULL ? 0 : bucket->count;
+        if (bucket != NULL && watcher->each != NULL)
+            walk_explaining(&w, bucket, watcher->each, watcher->context);
         else
-            resolve(&w);
+            walk_picked(&w, &picked);
     }
     if (watcher->reads != NULL)
         pep_eval_put_reads(&e, bucket, watcher->reads);

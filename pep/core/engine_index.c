@@ -7,12 +7,11 @@
  * where rules of the two middle kinds exist for a pair, the pair gets a bucket of its own, so that
  * the first hit is always the whole answer.
  *
- * Where many candidates of one bucket name roles, the bucket also lists them by role, and a
- * decision looks only at those of the subject's roles: ten thousand rules on one action, each for
- * another role, cost no more than ten. Rejected: a decision tree over all head parts, whose build
- * time and memory are hard to bound.
+ * Where many candidates of one bucket name roles, the bucket also lists them by role, see
+ * engine_pick.c. Rejected: a decision tree over all head parts, whose build time and memory are
+ * hard to bound.
  */
-#include "engine_internal.h"
+#include "engine_pick.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,69 +213,6 @@ static uint32_t merge(const struct build *b, uint32_t type, uint32_t action, uin
     }
 }
 
-static int compare_roles(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-    return compare_entries(x, y);
-}
-
-static uint32_t hash_pair(uint64_t key)
-{
-    return (uint32_t)((key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 32);
-}
-
-static bool hash_roles(struct pep_policy *policy, struct pep_bucket *bucket)
-{
-    uint32_t capacity = 4;
-    while (capacity < bucket->by_role_count * 2)
-        capacity *= 2;
-    uint32_t *slots = pep_pool_get(&policy->pool, capacity * sizeof(*slots));
-    if (slots == NULL)
-        return false;
-    for (uint32_t i = 0; i < bucket->by_role_count; i++) {
-        uint32_t at = hash_pair(bucket->by_role[i].role) & (capacity - 1);
-        while (slots[at] != 0)
-            at = (at + 1) & (capacity - 1);
-        slots[at] = i + 1;
-    }
-    bucket->role_slots = slots;
-    bucket->role_mask = capacity - 1;
-    return true;
-}
-
-/* Lists the bucket's rules by role. */
-static bool list_roles(struct pep_policy *policy, struct pep_bucket *bucket, struct entry *room)
-{
-    size_t n = 0;
-    uint32_t without = 0, roles = 0;
-    uint32_t *none = pep_pool_get(&policy->pool, bucket->count * sizeof(*none));
-    if (none == NULL)
-        return false;
-    for (uint32_t i = 0; i < bucket->count; i++) {
-        const struct pep_rule *rule = &policy->rules[bucket->rules[i]];
-        if (rule->roles.count == 0)
-            none[without++] = bucket->rules[i];
-        for (uint32_t k = 0; k < rule->roles.count; k++)
-            room[n++] = (struct entry){rule->roles.ids[k], bucket->rules[i]};
-    }
-    qsort(room, n, sizeof(*room), compare_roles);
-    uint32_t *rules = pep_pool_get(&policy->pool, n * sizeof(*rules));
-    struct pep_role_list *lists = pep_pool_get(&policy->pool, n * sizeof(*lists));
-    if (rules == NULL || lists == NULL)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        rules[i] = room[i].rule;
-        if (i == 0 || room[i].key != room[i - 1].key)
-            lists[roles++] = (struct pep_role_list){(uint32_t)room[i].key, &rules[i], 0};
-        lists[roles - 1].count++;
-    }
-    bucket->by_role = lists;
-    bucket->by_role_count = roles;
-    bucket->without_role = none;
-    bucket->without_role_count = without;
-    return hash_roles(policy, bucket);
-}
-
 static bool roles_pay(const struct pep_policy *policy, const struct pep_bucket *bucket,
                       size_t *ret_names)
 {
@@ -310,10 +246,7 @@ static bool fill_bucket(struct build *b, struct pep_bucket *bucket, uint64_t pai
     if (!roles_pay(policy, bucket, &names))
         return true;
     b->total += names;
-    struct entry *room = malloc((names + 1) * sizeof(*room));
-    bool ok = room != NULL && list_roles(policy, bucket, room);
-    free(room);
-    return ok;
+    return pep_bucket_list_roles(policy, bucket, names);
 }
 
 /* ---- the table ---- */
@@ -332,7 +265,7 @@ static bool fill_table(struct build *b)
     for (size_t i = 0; i < b->pair_count; i++) {
         if (!fill_bucket(b, &index->buckets[i], b->pairs[i]))
             return false;
-        uint32_t at = hash_pair(b->pairs[i]) & index->mask;
+        uint32_t at = pep_hash_key(b->pairs[i]) & index->mask;
         while (index->slots[at] != 0)
             at = (at + 1) & index->mask;
         index->slots[at] = (uint32_t)i + 1;
@@ -341,26 +274,10 @@ static bool fill_table(struct build *b)
     return true;
 }
 
-/* Ten thousand rules do not fit into a cache, so each place that a decision has to look at for a
- * rule is waited for: most heads name one role and one attribute. Once the rules stay where they
- * are. */
-static void keep_single_ids(struct pep_policy *policy)
-{
-    for (size_t i = 0; i < policy->rule_count; i++) {
-        struct pep_rule *r = &policy->rules[i];
-        struct pep_ids *all[] = {&r->roles, &r->scopes, &r->clients, &r->issuers, &r->same};
-        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
-            if (all[k]->count != 1)
-                continue;
-            all[k]->one = all[k]->ids[0];
-            all[k]->ids = &all[k]->one;
-        }
-    }
-}
-
 int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct pep_error *err)
 {
-    keep_single_ids(policy);
+    if (!pep_briefs_build(policy))
+        return pep_error_set(err, PEP_ENOMEM, "no memory for the index of rules");
     struct build b = {.policy = policy};
     add_literals(&b);
     if (b.entry_count > 0 && !b.failed)
@@ -389,7 +306,7 @@ int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct p
 static const struct pep_bucket *find(const struct pep_index *index, uint32_t type, uint32_t action)
 {
     uint64_t key = key_of(type, action);
-    for (uint32_t at = hash_pair(key) & index->mask; index->slots[at] != 0;
+    for (uint32_t at = pep_hash_key(key) & index->mask; index->slots[at] != 0;
          at = (at + 1) & index->mask) {
         const struct pep_bucket *b = &index->buckets[index->slots[at] - 1];
         if (b->type == type && b->action == action)
@@ -407,56 +324,4 @@ const struct pep_bucket *pep_index_find(const struct pep_index *index, uint32_t 
     if (b == NULL)
         b = find(index, PEP_NONE, action);
     return b != NULL ? b : find(index, PEP_NONE, PEP_NONE);
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* By hash: halving a thousand roles is ten reads of memory that nobody had in the cache. */
-static const struct pep_role_list *find_role(const struct pep_bucket *bucket, uint32_t role)
-{
-    for (uint32_t at = hash_pair(role) & bucket->role_mask; bucket->role_slots[at] != 0;
-         at = (at + 1) & bucket->role_mask) {
-        const struct pep_role_list *list = &bucket->by_role[bucket->role_slots[at] - 1];
-        if (list->role == role)
-            return list;
-    }
-    return NULL;
-}
-
-static uint32_t unique(uint32_t *ids, uint32_t n)
-{
-    uint32_t kept = 0;
-    if (n > 1)
-        qsort(ids, n, sizeof(*ids), compare_ids);
-    for (uint32_t i = 0; i < n; i++) {
-        if (kept == 0 || ids[kept - 1] != ids[i])
-            ids[kept++] = ids[i];
-    }
-    return kept;
-}
-
-const uint32_t *pep_bucket_pick(const struct pep_bucket *bucket, const struct pep_subject *subject,
-                                uint32_t *room, uint32_t capacity, uint32_t *ret_count)
-{
-    uint32_t n = bucket->without_role_count;
-    *ret_count = bucket->count;
-    if (bucket->by_role == NULL || n > capacity)
-        return bucket->rules;
-    if (n > 0)
-        memcpy(room, bucket->without_role, n * sizeof(*room));
-    for (uint32_t i = 0; i < subject->role_count; i++) {
-        const struct pep_role_list *list = find_role(bucket, subject->role_ids[i]);
-        if (list == NULL)
-            continue;
-        if (n + list->count > capacity)
-            return bucket->rules;
-        memcpy(room + n, list->rules, list->count * sizeof(*room));
-        n += list->count;
-    }
-    *ret_count = unique(room, n);
-    return room;
 }

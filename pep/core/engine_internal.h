@@ -1,11 +1,13 @@
 /*
  * What the engine*.c files share; values and names are in engine_value.h, Lua states in
- * engine_slot.h, subjects and requests in engine_eval.h. The data's way, one file per step:
+ * engine_slot.h, subjects and requests in engine_eval.h, candidates in engine_pick.h. The data's
+ * way, one file per step:
  *
  *   engine_source.c    files -> checked Lua code (bytecode dumps made here) and data trees
  *   engine_schema.c    schema.lua -> claims, roles, types            } run once, in the first
  *   engine_head.c      allow/deny/challenge tables -> struct pep_rule } Lua state, while loading
  *   engine_index.c     rules -> (type, action) -> candidates
+ *   engine_pick.c      candidates -> those that this subject's roles leave
  *   engine_subject.c   claims -> struct pep_subject
  *   engine_request.c   names and attributes of one request -> struct pep_eval
  *   engine_decide.c    candidates -> verdict; engine_explain.c says why
@@ -124,14 +126,13 @@ struct pep_pattern { /* one entry of `resource` */
 struct pep_ids {
     const uint32_t *ids;
     uint32_t count;
-    uint32_t one; /* a single id lies here, beside what leads to it: engine_index.c */
 };
 struct pep_read {
     uint8_t object; /* enum pep_object */
     uint32_t name;
 };
 struct pep_rule {
-    /* what a decision reads */
+    /* what a decision reads, if the brief does not tell it enough */
     struct pep_ids roles, scopes, clients, issuers, same;
     const struct pep_pattern *patterns;
     uint32_t pattern_count;
@@ -167,21 +168,14 @@ struct pep_bucket { /* candidates of one (type, action), sorted by effect, then 
     uint32_t type, action;
     uint32_t *rules;
     uint32_t count;
-    /* candidates by role, where that saves looking at most of them */
-    const struct pep_role_list *by_role;
-    uint32_t by_role_count;
-    const uint32_t *role_slots; /* open addressing: place in by_role + 1, 0 is free */
+    const struct pep_role_slot *role_slots; /* NULL: not listed by role */
     uint32_t role_mask;
+    const uint32_t *role_lists; /* each: how many, then the rules */
     const uint32_t *without_role;
     uint32_t without_role_count;
     const char *const *reads;
     const uint32_t *read_ids; /* the same, as ids in policy->reads */
     size_t read_count;
-};
-struct pep_role_list {
-    uint32_t role;
-    const uint32_t *rules;
-    uint32_t count;
 };
 struct pep_index {
     struct pep_bucket *buckets;
@@ -233,7 +227,8 @@ struct pep_policy {
     bool cut;                                 /* not all files were read */
     struct pep_data *data;
     size_t data_count;
-    struct pep_rule *rules; /* sorted by effect, then id */
+    struct pep_rule *rules;         /* sorted by effect, then id */
+    const struct pep_brief *briefs; /* the same */
     size_t rule_count;
     size_t function_count;
     struct pep_index index;
@@ -423,9 +418,8 @@ const char *pep_pattern_parse(struct pep_pool *pool, const char *text, struct pe
 int pep_index_build(struct pep_policy *policy, struct pep_diags *diags, struct pep_error *err);
 const struct pep_bucket *pep_index_find(const struct pep_index *index, uint32_t type,
                                         uint32_t action);
-/* The candidates that this subject's roles leave, in evaluation order: `room` or all of them. */
-const uint32_t *pep_bucket_pick(const struct pep_bucket *bucket, const struct pep_subject *subject,
-                                uint32_t *room, uint32_t capacity, uint32_t *ret_count);
+
+/* engine_pick.c has a header of its own */
 
 /* engine_reads.c */
 /* Where the function on top of the stack is written, and the names that it reads. */
@@ -435,7 +429,12 @@ int pep_reads_build(struct pep_policy *policy,
                     struct pep_diags *diags); /* per bucket, once the index stands */
 
 /* engine_request.c; the structures are in engine_eval.h */
-/* 0, or the code of the denial; the verdict's detail says why. */
+/* What is asked, and of what type: enough to find the candidates. Then what is known about it. Each
+ * is 0, or the code of the denial; the verdict's detail says why. */
+int pep_eval_name(struct pep_eval *e, const struct pep_policy *policy,
+                  const struct pep_request *request, struct pep_verdict *verdict);
+int pep_eval_fill(struct pep_eval *e);
+/* Both. */
 int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
                   const struct pep_request *request, struct pep_verdict *verdict);
 void pep_eval_close(struct pep_eval *e);

@@ -5,9 +5,7 @@
  * sum is not exactly what a decision takes.
  */
 #include "engine_check.h"
-#include "engine_internal.h"
-
-#define PICK_MAX 256
+#include "engine_pick.h"
 
 /* A decision would not look at it, after what applied so far. */
 static bool passed_over(const struct pep_rule *rule, bool allowed, bool free_allow)
@@ -23,23 +21,23 @@ void pep_policy_profile(const struct pep_policy *policy, const struct pep_reques
 {
     struct pep_verdict verdict = {.fault_count = 0};
     struct pep_eval e;
-    uint32_t room[PICK_MAX], n = 0;
-    const uint32_t *list = NULL;
+    struct pep_picked picked;
+    picked.count = 0;
     bool allowed = false, free_allow = false, denied = false;
     if (pep_eval_open(&e, policy, request, &verdict) == 0) {
         const struct pep_bucket *b = pep_index_find(&policy->index, e.type, e.action);
         if (b != NULL)
-            list = pep_bucket_pick(b, e.subject, room, PICK_MAX, &n);
+            pep_bucket_pick(b, e.subject, &picked);
     }
-    for (uint32_t i = 0; i < n && !denied; i++) {
-        const struct pep_rule *rule = &policy->rules[list[i]];
+    for (uint32_t i = 0; i < picked.count && !denied; i++) {
+        const struct pep_rule *rule = &policy->rules[picked.rules[i]];
         if (passed_over(rule, allowed, free_allow))
             continue;
         uint64_t start = now_ns();
-        bool applies = pep_rule_head(&e, rule) == PEP_HEAD_HOLDS;
+        bool applies = pep_brief_holds(&e, picked.rules[i], picked.by_role);
         if (applies && rule->function != 0)
             applies = pep_rule_call(&e, rule) == PEP_APPLIES_YES;
-        each(context, list[i], now_ns() - start);
+        each(context, picked.rules[i], now_ns() - start);
         allowed = allowed || (applies && rule->effect == PEP_EFFECT_ALLOW);
         free_allow =
             free_allow || (applies && rule->effect == PEP_EFFECT_ALLOW && rule->oblige == NULL);

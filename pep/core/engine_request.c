@@ -271,7 +271,7 @@ static int open_context(struct pep_eval *e)
     return code != 0 || q->context_json == NULL ? code : add_json(e, &ctx, q->context_json);
 }
 
-int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
+int pep_eval_name(struct pep_eval *e, const struct pep_policy *policy,
                   const struct pep_request *request, struct pep_verdict *verdict)
 {
     e->policy = policy;
@@ -299,6 +299,13 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
         return unknown(e, "resource type", e->resource.type);
     if (policy->schema.has_types && !pep_schema_has_action(type, e->action))
         return unknown(e, "action", action);
+    return 0;
+}
+
+int pep_eval_fill(struct pep_eval *e)
+{
+    const struct pep_request *request = e->request;
+    const struct pep_resource_type *type = pep_schema_type(e->policy, e->type);
     struct place res = {&e->res, "res", type};
     int code = add_resource(e, type);
     if (code == 0)
@@ -308,6 +315,13 @@ int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
     if (code == 0)
         code = check_required(e, type);
     return code == 0 ? open_context(e) : code;
+}
+
+int pep_eval_open(struct pep_eval *e, const struct pep_policy *policy,
+                  const struct pep_request *request, struct pep_verdict *verdict)
+{
+    int code = pep_eval_name(e, policy, request, verdict);
+    return code == 0 ? pep_eval_fill(e) : code;
 }
 
 void pep_eval_close(struct pep_eval *e)
