@@ -337,96 +337,6 @@ static void effort_does_not_grow_with_rules(void **state)
     }
 }
 
-/* ---- by role ---- */
-
-/* Among 40 rules that each name a role nobody has, so that the candidates are filed by role. */
-static struct pep_verdict decide_among(const char *rules, const char *claims)
-{
-    char text[4096], *at = text;
-    for (int i = 0; i < 40; i++)
-        at += sprintf(at, "allow 'n%d' { " HEAD ", roles = 'nobody%d' }\n", i, i);
-    struct kit_file files[] = {{"policies/p.lua", rules}, {"policies/q.lua", text}};
-    struct pep_policy *p = kit_policy(files, 2);
-    struct kit_ask ask = {claims, "read", DOC, NULL, NULL, 0, false};
-    static struct pep_verdict v;
-    v = kit_decide(p, &ask);
-    v.rule = v.rule == NULL ? NULL : strcpy(calloc(1, strlen(v.rule) + 1), v.rule);
-    pep_policy_free(p);
-    return v;
-}
-
-static void roles_find_every_candidate(void **state)
-{
-    static const struct {
-        const char *rules, *claims, *rule; /* NULL: none applies */
-        size_t visited;
-    } rows[] = {
-        {"allow 'a' { " HEAD ", roles = 'r' }", "{\"roles\":[\"q\",\"r\"]}", "a", 1},
-        {"allow 'a' { " HEAD ", roles = 'r' }", "{\"roles\":[\"q\"]}", NULL, 0},
-        /* found by two roles, looked at once */
-        {"allow 'a' { " HEAD ", roles = { 'q', 'r' }, same = 'x' }", "{\"roles\":[\"q\",\"r\"]}",
-         NULL, 1},
-        {"allow 'a' { " HEAD ", roles = { 'q', 'r' } }", "{\"roles\":[\"r\"]}", "a", 1},
-        /* whichever role comes first, in evaluation order */
-        {"allow 'b' { " HEAD ", roles = 'q' } allow 'a' { " HEAD ", roles = 'r' }",
-         "{\"roles\":[\"q\",\"r\"]}", "a", 1},
-        {"allow 'a' { " HEAD ", roles = 'q' } deny 'z' { " HEAD ", roles = 'r' }",
-         "{\"roles\":[\"q\",\"r\"]}", "z", 1},
-        {"allow 'a' { " HEAD ", roles = 'q' } deny 'z' { " HEAD " }", "{\"roles\":[\"q\"]}", "z",
-         1},
-        /* two rules for one role */
-        {"allow 'a' { " HEAD ", roles = 'q', scopes = 's' } allow 'b' { " HEAD ", roles = 'q' }",
-         "{\"roles\":[\"q\"]}", "b", 2},
-        {"allow 'a' { " HEAD ", roles = 'q', clients = 'c' }", "{\"roles\":[\"q\"]}", NULL, 1},
-        {"allow 'a' { " HEAD ", roles = 'q', scopes = { 's', 't' } }",
-         "{\"roles\":[\"q\"],\"scope\":\"s\"}", NULL, 1},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct pep_verdict v = decide_among(rows[i].rules, rows[i].claims);
-        if (rows[i].rule == NULL)
-            assert_null(v.rule);
-        else
-            assert_string_equal(v.rule, rows[i].rule);
-        assert_int_equal(v.effort.visited, rows[i].visited);
-        free((void *)(uintptr_t)v.rule);
-    }
-}
-
-/* More candidates than a decision picks: it walks all of them, and asks each for its roles. */
-static void roles_are_asked_where_too_many_share_one(void **state)
-{
-    enum { MANY = 300, SIZE = MANY * 96 };
-    (void)state;
-    for (int has = 0; has < 2; has++) {
-        char *text = malloc(SIZE), *at = text;
-        for (int i = 0; i < MANY; i++)
-            at += sprintf(at,
-                          i % 2 == 0 ? "allow 'm%d' { " HEAD ", roles = 'all', same = 'x' }\n"
-                                     : "allow 'm%d' { " HEAD
-                                       ", roles = { 'all', 'y' }, same = 'x' }\n",
-                          i);
-        assert_true(at < text + SIZE);
-        struct kit_file files[] = {{"policies/p.lua", text},
-                                   {"policies/q.lua",
-                                    "allow 'a' { " HEAD ", roles = 'r' }\n"
-                                    "allow 'b' { " HEAD ", roles = { 'q', 'r' } }\n"}};
-        struct pep_policy *p = kit_policy(files, 2);
-        struct kit_ask ask = {has ? "{\"roles\":[\"all\",\"r\"]}" : "{\"roles\":[\"all\"]}",
-                              "read",
-                              DOC,
-                              NULL,
-                              NULL,
-                              0,
-                              false};
-        struct pep_verdict v = kit_decide(p, &ask);
-        assert_int_equal(v.outcome, has ? PEP_ALLOW : PEP_DENY);
-        assert_int_equal(v.effort.candidates, MANY + 2);
-        pep_policy_free(p);
-        free(text);
-    }
-}
-
 /* ---- threads ---- */
 
 struct worker {
@@ -525,8 +435,6 @@ int main(void)
         cmocka_unit_test(subjects_are_refused),
         cmocka_unit_test(challenges_ask_for_the_smallest_age),
         cmocka_unit_test(effort_does_not_grow_with_rules),
-        cmocka_unit_test(roles_find_every_candidate),
-        cmocka_unit_test(roles_are_asked_where_too_many_share_one),
         cmocka_unit_test(threads_share_a_policy),
         cmocka_unit_test(reads_are_known),
     };
