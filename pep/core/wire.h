@@ -13,6 +13,8 @@
  *           (DEALER -> ROUTER)  [WANT]                       hashes that are still missing
  *           (ROUTER -> DEALER)  [FILE] per hash, one message each; or [REFUSED]
  *           (ROUTER -> DEALER)  [STATEMENT signed]           revoked / suspended / resumed
+ *           (DEALER -> ROUTER)  [FEED]                       revoked tokens and token keys: wire_feed.h
+ *           (ROUTER -> DEALER)  [REVOKED] ... and [KEYS signed]
  *   port +2 (DEALER -> ROUTER)  [ENROL]
  *           (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
  *                               [REFUSED]
@@ -57,6 +59,10 @@ enum pep_message {
     PEP_MSG_REFUSED = 9,
     PEP_MSG_OPERATE = 10,
     PEP_MSG_OPERATED = 11,
+    PEP_MSG_FEED = 12,
+    PEP_MSG_REVOKED = 13,
+    PEP_MSG_KEYS = 14,
+    PEP_MSG_LAST = PEP_MSG_KEYS
 };
 
 /* The type of a frame 0, or PEP_EFORMAT. */
@@ -69,6 +75,13 @@ struct pep_head {
     uint8_t digest[PEP_SHA256_SIZE];
 };
 
+/* ---- what travels beside bundles: how far it has come; content by FEED, see wire_feed.h ---- */
+struct pep_feeds {
+    uint64_t revocations; /* number of the newest list of revoked tokens; 0: none */
+    uint8_t revocations_digest[PEP_SHA256_SIZE]; /* of its step: all zero with number 0 */
+    uint64_t keys; /* rises with each change or renewal of this bundle's relayed keys; 0: none */
+};
+
 /* ---- NOTICE: at once on publish, and every second as the beacon ---- */
 struct pep_notice {
     char bundle[PEP_NAME_MAX + 1];
@@ -78,6 +91,7 @@ struct pep_notice {
     int64_t issued_at; /* Unix milliseconds; (root, seq, issued_at) must rise */
     struct pep_head head;
     uint64_t floor; /* versions below this may not be activated anew (0: no floor) */
+    struct pep_feeds feeds;
 };
 
 /* ---- FETCH ---- */
@@ -113,6 +127,7 @@ struct pep_answer {
     int64_t issued_at;
     struct pep_head head; /* assigned */
     uint64_t floor;
+    struct pep_feeds feeds;
     uint16_t roots; /* root frames in this message */
     uint16_t files; /* FILE frames in this message */
 };
