@@ -58,19 +58,41 @@ static int find_issuer(struct pep_jwt_check *check, const struct pep_issuers *is
 
 /* Everything that the issuer's entry decides before the claims may be believed. */
 static int check_origin(struct pep_jwt_check *check, const struct pep_jwt_parts *parts,
-                        const struct pep_issuer *issuer)
+                        const struct pep_jwt_expect *expect, struct pep_jwt *jwt)
 {
+    const struct pep_issuer *issuer = jwt->issuer;
     if ((issuer->algorithms & 1U << parts->alg) == 0)
         return pep_jwt_refuse(check, PEP_JWT_ALGORITHM, "%s is not in the issuer's `algorithms`",
                               pep_alg_name(parts->alg));
     int r = pep_jwt_check_type(check, parts, issuer);
     if (r != PEP_OK)
         return r;
-    if (issuer->keys == NULL)
-        return pep_jwt_refuse(check, PEP_JWT_KEYS_ABSENT, "the issuer's keys have not arrived");
+    const struct pep_jwks *keys = pep_issuer_keys(issuer, expect->relayed, expect->now);
+    if (keys == NULL)
+        return pep_jwt_refuse(check, PEP_JWT_KEYS_ABSENT,
+                              "the issuer's keys have not arrived, or are too old");
     const struct pep_jwk *key =
-        pep_jwks_find(issuer->keys, parts->has_kid ? &parts->kid : NULL, parts->alg);
-    return key == NULL ? refuse_key(check, parts) : check_signature(check, key, parts);
+        pep_jwks_find(keys, parts->has_kid ? &parts->kid : NULL, parts->alg);
+    if (key == NULL)
+        return refuse_key(check, parts);
+    memcpy(jwt->thumbprint, pep_jwk_thumbprint(key), sizeof(jwt->thumbprint));
+    return check_signature(check, key, parts);
+}
+
+/* False if no issuer could have signed under this kid and algorithm: refuses made-up tokens before
+ * their payload costs anything. An issuer whose keys are absent lets them pass, for its reason. */
+static bool key_exists(const struct pep_issuers *issuers, const struct pep_jwt_parts *parts,
+                       const struct pep_jwt_expect *expect)
+{
+    const struct pep_span *kid = parts->has_kid ? &parts->kid : NULL;
+    for (size_t i = 0; i < pep_issuers_count(issuers); i++) {
+        const struct pep_issuer *issuer = pep_issuers_at(issuers, i);
+        const struct pep_jwks *keys = pep_issuer_keys(issuer, expect->relayed, expect->now);
+        bool listed = (issuer->algorithms & 1U << parts->alg) != 0;
+        if (listed && (keys == NULL || pep_jwks_find(keys, kid, parts->alg) != NULL))
+            return true;
+    }
+    return false;
 }
 
 static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *issuers,
@@ -83,7 +105,7 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
     if (!pep_issuers_list(issuers, parts->alg))
         return pep_jwt_refuse(check, PEP_JWT_ALGORITHM, "no issuer lists %s",
                               pep_alg_name(parts->alg));
-    if (!pep_issuers_may_hold(issuers, parts->has_kid ? &parts->kid : NULL, parts->alg))
+    if (!key_exists(issuers, parts, expect))
         return refuse_key(check, parts);
     struct pep_jwt *jwt = calloc(1, sizeof(*jwt));
     if (jwt == NULL)
@@ -92,7 +114,7 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
     if (r == PEP_OK)
         r = find_issuer(check, issuers, jwt);
     if (r == PEP_OK)
-        r = check_origin(check, parts, jwt->issuer);
+        r = check_origin(check, parts, expect, jwt);
     if (r == PEP_OK)
         r = pep_jwt_check_claims(check, expect, jwt);
     if (r == PEP_OK)
@@ -138,6 +160,12 @@ const struct pep_issuer *pep_jwt_issuer(const struct pep_jwt *jwt)
 int64_t pep_jwt_expires(const struct pep_jwt *jwt)
 {
     return jwt->expires;
+}
+
+bool pep_jwt_key_stands(const struct pep_jwt *jwt, const struct pep_relayed *relayed, int64_t now)
+{
+    return jwt->issuer->keys != NULL ||
+           pep_jwks_has(pep_issuer_keys(jwt->issuer, relayed, now), jwt->thumbprint);
 }
 
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256)

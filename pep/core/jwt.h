@@ -14,7 +14,8 @@
 #define PEP_TOKEN_MAX  (16 * 1024)
 #define PEP_LEEWAY_MAX 60
 
-/* Why a token was refused. pep_jwt_reason_text() explains each to operators; callers see bad_token. */
+/* Why a token was refused. pep_jwt_reason_text() explains each to operators; callers see bad_token.
+ */
 enum pep_jwt_reason {
     PEP_JWT_OK = 0,
     PEP_JWT_SIZE,        /* empty or larger than PEP_TOKEN_MAX */
@@ -29,14 +30,14 @@ enum pep_jwt_reason {
     PEP_JWT_KEYS_ABSENT, /* relayed keys that have not arrived or are too old */
     PEP_JWT_SIGNATURE,
     PEP_JWT_AUDIENCE,
-    PEP_JWT_TIME,        /* exp, nbf or iat missing, not a number, or out of range */
+    PEP_JWT_TIME, /* exp, nbf or iat missing, not a number, or out of range */
     PEP_JWT_EXPIRED,
-    PEP_JWT_NOT_YET,     /* nbf or iat in the future */
-    PEP_JWT_LIFETIME,    /* longer than max_lifetime */
-    PEP_JWT_CLAIM,       /* a required claim is missing, or a registered one has a wrong type */
-    PEP_JWT_CLIENT,      /* azp and client_id differ */
-    PEP_JWT_BINDING,     /* cnf without, or with another, certificate; or a kind we cannot check */
-    PEP_JWT_ASSERTION,   /* a value that `allow` does not grant this issuer (set by the engine) */
+    PEP_JWT_NOT_YET,   /* nbf or iat in the future */
+    PEP_JWT_LIFETIME,  /* longer than max_lifetime */
+    PEP_JWT_CLAIM,     /* a required claim is missing, or a registered one has a wrong type */
+    PEP_JWT_CLIENT,    /* azp and client_id differ */
+    PEP_JWT_BINDING,   /* cnf without, or with another, certificate; or a kind we cannot check */
+    PEP_JWT_ASSERTION, /* a value that `allow` does not grant this issuer (set by the engine) */
     PEP_JWT_REVOKED,
     PEP_JWT_MEMORY,
     PEP_JWT_REASONS
@@ -45,10 +46,11 @@ const char *pep_jwt_reason_name(enum pep_jwt_reason reason); /* "signature" */
 const char *pep_jwt_reason_text(enum pep_jwt_reason reason);
 
 struct pep_jwt_expect {
-    const struct pep_strings *audiences; /* own; NULL: those of the issuer alone decide */
-    int64_t now;                         /* Unix seconds */
-    int64_t leeway;                      /* seconds, 0..PEP_LEEWAY_MAX */
+    const struct pep_strings *audiences;   /* own; NULL: those of the issuer alone decide */
+    int64_t now;                           /* Unix seconds */
+    int64_t leeway;                        /* seconds, 0..PEP_LEEWAY_MAX */
     const unsigned char *peer_cert_sha256; /* or NULL */
+    const struct pep_relayed *relayed;     /* keys that came beside the policy, or NULL */
 };
 
 struct pep_jwt; /* exists only if everything verified; immutable */
@@ -58,9 +60,12 @@ int pep_jwt_verify(const struct pep_issuers *issuers, struct pep_span token,
                    const struct pep_jwt_expect *expect, struct pep_jwt **ret,
                    enum pep_jwt_reason *ret_reason, struct pep_error *err);
 void pep_jwt_free(struct pep_jwt *jwt);
-const json_t *pep_jwt_claims(const struct pep_jwt *jwt);             /* borrowed */
-const struct pep_issuer *pep_jwt_issuer(const struct pep_jwt *jwt);  /* borrowed from the table */
-int64_t pep_jwt_expires(const struct pep_jwt *jwt);                  /* exp, Unix seconds, floor */
+const json_t *pep_jwt_claims(const struct pep_jwt *jwt);            /* borrowed */
+const struct pep_issuer *pep_jwt_issuer(const struct pep_jwt *jwt); /* borrowed from the table */
+int64_t pep_jwt_expires(const struct pep_jwt *jwt);                 /* exp, Unix seconds, floor */
+/* Whether the key that signed it still counts at `now`: always for a key of the policy itself; a
+ * relayed one must be among the issuer's keys of today. */
+bool pep_jwt_key_stands(const struct pep_jwt *jwt, const struct pep_relayed *relayed, int64_t now);
 /* The binding is checked per request, not per token, because a cached token may come over another
  * connection: false if the token is bound (cnf) and `peer_cert_sha256` is not what it names. */
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256);

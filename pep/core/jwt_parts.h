@@ -48,7 +48,8 @@ struct pep_jwt {
     json_t *claims;
     const struct pep_issuer *issuer;
     int64_t expires;
-    bool bound; /* cnf: only together with the certificate of this hash */
+    char thumbprint[PEP_THUMBPRINT_TEXT]; /* of the key that signed it */
+    bool bound;                           /* cnf: only together with the certificate of this hash */
     uint8_t binding[PEP_SHA256_SIZE];
 };
 

@@ -10,8 +10,6 @@
 
 #include "keys_alg.h"
 
-#define PEP_THUMBPRINT_TEXT 44 /* 43 characters and NUL */
-
 struct pep_jwk {
     enum pep_alg alg;
     char *kid; /* "" when the JWK has none */

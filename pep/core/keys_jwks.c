@@ -1,5 +1,6 @@
 /* A set of token keys: see keys.h. Looked up by comparing, not by hashing: a set has a handful of
  * keys, and a kid is bytes to compare and nothing else, never a path, a query or a URL. */
+#include "issuers.h"
 #include "keys_jwk.h"
 
 #include <openssl/err.h>
@@ -34,8 +35,37 @@ static int append_key(struct pep_jwks *set, const struct pep_jwk_source *src, st
     return PEP_OK;
 }
 
-static int read_set(const json_t *array, const char *what, struct pep_jwks *set,
-                    struct pep_error *err)
+/* How to take a set: as a whole or not at all, or what is usable of it. */
+struct taking {
+    bool usable;
+    const struct pep_strings *pinned;
+};
+
+static bool is_pinned(const struct taking *taking, const struct pep_jwk *key)
+{
+    return taking->pinned == NULL || key->alg == PEP_ALG_NONE ||
+           pep_strings_has(taking->pinned, pep_span_string(key->thumbprint));
+}
+
+static int read_one(const struct pep_jwk_source *src, const json_t *jwk,
+                    const struct taking *taking, struct pep_jwks *set)
+{
+    struct pep_jwk key = {.alg = PEP_ALG_NONE};
+    int r = pep_jwk_read(src, jwk, &key);
+    if (r == PEP_OK && !is_pinned(taking, &key)) {
+        pep_jwk_clear(&key);
+        key.alg = PEP_ALG_NONE;
+    }
+    if (r == PEP_OK)
+        r = append_key(set, src, &key);
+    if (r == PEP_OK || r == PEP_ENOMEM || !taking->usable)
+        return r;
+    set->ignored++;
+    return PEP_OK;
+}
+
+static int read_set(const json_t *array, const char *what, const struct taking *taking,
+                    struct pep_jwks *set, struct pep_error *err)
 {
     size_t n = json_array_size(array);
     set->keys = calloc(n + 1, sizeof(*set->keys));
@@ -44,16 +74,13 @@ static int read_set(const json_t *array, const char *what, struct pep_jwks *set,
     int r = PEP_OK;
     for (size_t i = 0; r == PEP_OK && i < n; i++) {
         struct pep_jwk_source src = {what, i, err};
-        struct pep_jwk key = {.alg = PEP_ALG_NONE};
-        r = pep_jwk_read(&src, json_array_get(array, i), &key);
-        if (r == PEP_OK)
-            r = append_key(set, &src, &key);
+        r = read_one(&src, json_array_get(array, i), taking, set);
     }
     return r;
 }
 
-int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **ret,
-                  struct pep_error *err)
+static int take(const json_t *document, const char *what, const struct taking *taking,
+                struct pep_jwks **ret, struct pep_error *err)
 {
     const json_t *array = json_object_get(document, "keys");
     if (!json_is_array(array))
@@ -64,13 +91,28 @@ int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **re
     if (set == NULL)
         return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
     ERR_set_mark();
-    int r = read_set(array, what, set, err);
+    int r = read_set(array, what, taking, set, err);
     ERR_pop_to_mark();
+    if (r == PEP_OK && taking->usable && set->count == 0)
+        r = pep_error_set(err, PEP_EFORMAT, "%s: none of the %zu keys may be used", what,
+                          set->ignored);
     if (r != PEP_OK)
         pep_jwks_free(set);
     else
         *ret = set;
     return r;
+}
+
+int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **ret,
+                  struct pep_error *err)
+{
+    return take(document, what, &(struct taking){false, NULL}, ret, err);
+}
+
+int pep_jwks_read_usable(const json_t *document, const char *what, const struct pep_strings *pinned,
+                         struct pep_jwks **ret, struct pep_error *err)
+{
+    return take(document, what, &(struct taking){true, pinned}, ret, err);
 }
 
 void pep_jwks_free(struct pep_jwks *keys)
@@ -115,6 +157,15 @@ const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pe
         found = key;
     }
     return found;
+}
+
+bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint)
+{
+    for (size_t i = 0; i < pep_jwks_count(keys); i++) {
+        if (strcmp(keys->keys[i].thumbprint, thumbprint) == 0)
+            return true;
+    }
+    return false;
 }
 
 const char *pep_jwk_thumbprint(const struct pep_jwk *key)

@@ -8,7 +8,7 @@
 
 /* ---- the tables ---- */
 
-#define FEEDS(type)                                                                       \
+#define FEEDS(type)                                                                        \
     FIELD(K_U64, type, feeds.revocations), FIELD(K_BYTES, type, feeds.revocations_digest), \
         FIELD(K_U64, type, feeds.keys)
 

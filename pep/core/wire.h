@@ -13,10 +13,9 @@
  *           (DEALER -> ROUTER)  [WANT]                       hashes that are still missing
  *           (ROUTER -> DEALER)  [FILE] per hash, one message each; or [REFUSED]
  *           (ROUTER -> DEALER)  [STATEMENT signed]           revoked / suspended / resumed
- *           (DEALER -> ROUTER)  [FEED]                       revoked tokens and token keys: wire_feed.h
- *           (ROUTER -> DEALER)  [REVOKED] ... and [KEYS signed]
- *   port +2 (DEALER -> ROUTER)  [ENROL]
- *           (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
+ *           (DEALER -> ROUTER)  [FEED]                       revoked tokens and token keys:
+ * wire_feed.h (ROUTER -> DEALER)  [REVOKED] ... and [KEYS signed] port +2 (DEALER -> ROUTER)
+ * [ENROL] (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
  *                               [REFUSED]
  *   port +3 (DEALER -> ROUTER)  [OPERATE] [JSON request] [bytes]?     see docs/protocol.md
  *           (ROUTER -> DEALER)  [OPERATED] [JSON answer] [bytes]?
@@ -30,22 +29,22 @@
 
 #include "bundle.h"
 
-#define PEP_WIRE_VERSION   1
-#define PEP_NOTICE_MAX     512
-#define PEP_REQUEST_MAX    (64 * 1024)      /* one frame to the fetch port */
-#define PEP_ENROL_MAX      4096             /* one frame to the enrol port */
-#define PEP_REPLY_MAX      (4 * 1024 * 1024) /* one frame to a client */
-#define PEP_INLINE_MAX     (256 * 1024)     /* file bytes inside one ANSWER */
-#define PEP_WANT_MAX       64               /* hashes in one WANT */
-#define PEP_NONCE_SIZE     16
-#define PEP_REPORTER_SIZE  8
-#define PEP_SECRET_SIZE    32
-#define PEP_CHANNEL_MAX    63 /* "main", or a canary's name */
-#define PEP_CLIENT_ID_MAX  79 /* "NAME/k" */
-#define PEP_REASON_TEXT    200
-#define PEP_ENDPOINT_MAX   255
-#define PEP_ENDPOINTS      8
-#define PEP_Z85_SIZE       40
+#define PEP_WIRE_VERSION  1
+#define PEP_NOTICE_MAX    512
+#define PEP_REQUEST_MAX   (64 * 1024)       /* one frame to the fetch port */
+#define PEP_ENROL_MAX     4096              /* one frame to the enrol port */
+#define PEP_REPLY_MAX     (4 * 1024 * 1024) /* one frame to a client */
+#define PEP_INLINE_MAX    (256 * 1024)      /* file bytes inside one ANSWER */
+#define PEP_WANT_MAX      64                /* hashes in one WANT */
+#define PEP_NONCE_SIZE    16
+#define PEP_REPORTER_SIZE 8
+#define PEP_SECRET_SIZE   32
+#define PEP_CHANNEL_MAX   63 /* "main", or a canary's name */
+#define PEP_CLIENT_ID_MAX 79 /* "NAME/k" */
+#define PEP_REASON_TEXT   200
+#define PEP_ENDPOINT_MAX  255
+#define PEP_ENDPOINTS     8
+#define PEP_Z85_SIZE      40
 
 enum pep_message {
     PEP_MSG_NOTICE = 1,
@@ -146,7 +145,11 @@ struct pep_file_frame {
 };
 
 /* ---- STATEMENT ---- */
-enum pep_statement_kind { PEP_STATEMENT_REVOKED = 1, PEP_STATEMENT_SUSPENDED, PEP_STATEMENT_RESUMED };
+enum pep_statement_kind {
+    PEP_STATEMENT_REVOKED = 1,
+    PEP_STATEMENT_SUSPENDED,
+    PEP_STATEMENT_RESUMED
+};
 struct pep_statement {
     uint8_t kind;
     char client_key[PEP_Z85_SIZE + 1]; /* the CURVE key that it is about */
@@ -181,11 +184,11 @@ struct pep_refused {
 /* Writers append a whole frame (head and body). Signed ones append the body to be signed by
  * pep_compact_sign() with the type beside it. Readers take a whole frame; for signed ones, the body
  * that pep_compact_verify() returned. Readers: 0 or PEP_EFORMAT, outputs untouched on failure. */
-void pep_notice_write(const struct pep_notice *m, struct pep_buffer *out);    /* PEP_TYPE_NOTICE */
+void pep_notice_write(const struct pep_notice *m, struct pep_buffer *out); /* PEP_TYPE_NOTICE */
 int pep_notice_read(struct pep_span body, struct pep_notice *ret);
 void pep_fetch_write(const struct pep_fetch *m, struct pep_buffer *out);
 int pep_fetch_read(struct pep_span frame, struct pep_fetch *ret);
-void pep_answer_write(const struct pep_answer *m, struct pep_buffer *out);    /* PEP_TYPE_ANSWER */
+void pep_answer_write(const struct pep_answer *m, struct pep_buffer *out); /* PEP_TYPE_ANSWER */
 int pep_answer_read(struct pep_span body, struct pep_answer *ret);
 void pep_want_write(const struct pep_want *m, struct pep_buffer *out);
 int pep_want_read(struct pep_span frame, struct pep_want *ret);

@@ -8,12 +8,9 @@
 #include <string.h>
 
 static const struct pep_wire_field feed_fields[] = {
-    FIELD(K_BYTES, struct pep_feed, nonce),
-    FIELD(K_NAME, struct pep_feed, bundle),
-    FIELD(K_U64, struct pep_feed, revocations),
-    FIELD(K_BYTES, struct pep_feed, revocations_digest),
-    FIELD(K_U64, struct pep_feed, keys),
-    RANGE(K_U8, struct pep_feed, unknown_count, 0, PEP_FEED_UNKNOWN),
+    FIELD(K_BYTES, struct pep_feed, nonce),     FIELD(K_NAME, struct pep_feed, bundle),
+    FIELD(K_U64, struct pep_feed, revocations), FIELD(K_BYTES, struct pep_feed, revocations_digest),
+    FIELD(K_U64, struct pep_feed, keys),        RANGE(K_U8, struct pep_feed, look, 0, 1),
 };
 static const struct pep_wire_layout feed_layout =
     LAYOUT(PEP_MSG_FEED, struct pep_feed, feed_fields);
@@ -27,36 +24,17 @@ static const struct pep_wire_layout revoked_layout =
     LAYOUT(PEP_MSG_REVOKED, struct pep_revoked, revoked_fields);
 
 static const struct pep_wire_field keys_fields[] = {
-    FIELD(K_BYTES, struct pep_keys, nonce),   FIELD(K_NAME, struct pep_keys, bundle),
-    FIELD(K_U64, struct pep_keys, seq),       FIELD(K_I64, struct pep_keys, issued_at),
+    FIELD(K_BYTES, struct pep_keys, nonce),
+    FIELD(K_NAME, struct pep_keys, bundle),
+    FIELD(K_U64, struct pep_keys, seq),
+    FIELD(K_I64, struct pep_keys, issued_at),
     RANGE(K_U8, struct pep_keys, count, 0, PEP_KEYS_ISSUERS),
 };
 static const struct pep_wire_layout keys_layout =
     LAYOUT(PEP_MSG_KEYS, struct pep_keys, keys_fields);
 
 PEP_WIRE_PLAIN(revoked)
-
-void pep_feed_write(const struct pep_feed *m, struct pep_buffer *out)
-{
-    pep_wire_put(out, &feed_layout, m);
-    if (m->unknown_count > PEP_FEED_UNKNOWN)
-        out->failed = true;
-    else
-        pep_put_bytes(out, m->unknown, (size_t)m->unknown_count * PEP_SHA256_SIZE);
-}
-
-int pep_feed_read(struct pep_span frame, struct pep_feed *ret)
-{
-    struct pep_cursor c = pep_cursor_of(frame);
-    struct pep_feed m;
-    pep_wire_get(&c, &feed_layout, &m);
-    if (!c.failed)
-        pep_get_copy(&c, m.unknown, (size_t)m.unknown_count * PEP_SHA256_SIZE);
-    if (!pep_cursor_done(&c))
-        return PEP_EFORMAT;
-    *ret = m;
-    return PEP_OK;
-}
+PEP_WIRE_PLAIN(feed)
 
 void pep_keys_write(const struct pep_keys *m, struct pep_buffer *out)
 {

@@ -15,12 +15,11 @@
 #ifndef PEP_CORE_WIRE_FEED_H
 #define PEP_CORE_WIRE_FEED_H
 
+#include "issuers.h"
 #include "wire.h"
 
-#define PEP_FEED_UNKNOWN  8           /* issuers in one FEED */
-#define PEP_FEED_STEPS    64          /* steps in one REVOKED */
-#define PEP_JWKS_MAX      (64 * 1024) /* one issuer's relayed key set, bytes of JSON */
-#define PEP_KEYS_ISSUERS  16          /* relayed issuers of one bundle */
+#define PEP_FEED_STEPS   64 /* steps in one REVOKED */
+#define PEP_KEYS_ISSUERS 16 /* relayed issuers of one bundle */
 
 struct pep_feed {
     uint8_t nonce[PEP_NONCE_SIZE];
@@ -28,8 +27,7 @@ struct pep_feed {
     uint64_t revocations; /* the newest step that I hold; 0: none */
     uint8_t revocations_digest[PEP_SHA256_SIZE];
     uint64_t keys; /* of the KEYS that I hold; 0: none */
-    uint8_t unknown_count;
-    uint8_t unknown[PEP_FEED_UNKNOWN][PEP_SHA256_SIZE]; /* SHA-256 of the issuers' names */
+    uint8_t look;  /* 1: a token named a key that I do not know; look whether there are new ones */
 };
 
 enum pep_revoked_kind {
