@@ -162,10 +162,9 @@ int64_t pep_jwt_expires(const struct pep_jwt *jwt)
     return jwt->expires;
 }
 
-bool pep_jwt_key_stands(const struct pep_jwt *jwt, const struct pep_relayed *relayed, int64_t now)
+const char *pep_jwt_key(const struct pep_jwt *jwt)
 {
-    return jwt->issuer->keys != NULL ||
-           pep_jwks_has(pep_issuer_keys(jwt->issuer, relayed, now), jwt->thumbprint);
+    return jwt->thumbprint;
 }
 
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256)

@@ -63,9 +63,7 @@ void pep_jwt_free(struct pep_jwt *jwt);
 const json_t *pep_jwt_claims(const struct pep_jwt *jwt);            /* borrowed */
 const struct pep_issuer *pep_jwt_issuer(const struct pep_jwt *jwt); /* borrowed from the table */
 int64_t pep_jwt_expires(const struct pep_jwt *jwt);                 /* exp, Unix seconds, floor */
-/* Whether the key that signed it still counts at `now`: always for a key of the policy itself; a
- * relayed one must be among the issuer's keys of today. */
-bool pep_jwt_key_stands(const struct pep_jwt *jwt, const struct pep_relayed *relayed, int64_t now);
+const char *pep_jwt_key(const struct pep_jwt *jwt); /* thumbprint of the key that signed it */
 /* The binding is checked per request, not per token, because a cached token may come over another
  * connection: false if the token is bound (cnf) and `peer_cert_sha256` is not what it names. */
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256);

@@ -13,9 +13,10 @@
  *           (DEALER -> ROUTER)  [WANT]                       hashes that are still missing
  *           (ROUTER -> DEALER)  [FILE] per hash, one message each; or [REFUSED]
  *           (ROUTER -> DEALER)  [STATEMENT signed]           revoked / suspended / resumed
- *           (DEALER -> ROUTER)  [FEED]                       revoked tokens and token keys:
- * wire_feed.h (ROUTER -> DEALER)  [REVOKED] ... and [KEYS signed] port +2 (DEALER -> ROUTER)
- * [ENROL] (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
+ *           (DEALER -> ROUTER)  [FEED]                       wire_feed.h: revoked tokens,
+ *           (ROUTER -> DEALER)  [REVOKED] ...                and token keys
+ *   port +2 (DEALER -> ROUTER)  [ENROL]
+ *           (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
  *                               [REFUSED]
  *   port +3 (DEALER -> ROUTER)  [OPERATE] [JSON request] [bytes]?     see docs/protocol.md
  *           (ROUTER -> DEALER)  [OPERATED] [JSON answer] [bytes]?

@@ -19,6 +19,7 @@ static const struct pep_wire_field revoked_fields[] = {
     FIELD(K_BYTES, struct pep_revoked, nonce),
     RANGE(K_U8, struct pep_revoked, kind, PEP_REVOKED_SAME, PEP_REVOKED_NONE),
     RANGE(K_U16, struct pep_revoked, steps, 0, PEP_FEED_STEPS),
+    RANGE(K_U8, struct pep_revoked, keys, 0, 1),
 };
 static const struct pep_wire_layout revoked_layout =
     LAYOUT(PEP_MSG_REVOKED, struct pep_revoked, revoked_fields);

@@ -1,16 +1,16 @@
 /*
  * The messages about what travels beside bundles: revoked tokens and relayed token keys.
  *
- *   port +1 (DEALER -> ROUTER)  [FEED]            what I hold, a nonce, issuers whose keys I miss
- *           (ROUTER -> DEALER)  [REVOKED] [step signed by an operator] * steps [set]?
- *                               [KEYS signed by the beacon key]
+ *   port +1 (DEALER -> ROUTER)  [FEED]                   what I hold, and a nonce
+ *           (ROUTER -> DEALER)  [REVOKED] [step]* [set]? [KEYS]?
  *
  * A FEED is sent when a notice or an answer names a higher number (or the same with another digest)
  * than the client holds, and when a token names a key that a relayed issuer should have. It is
- * answered by one REVOKED message and, where the keys are newer than those named, one KEYS message.
+ * answered by one message: what happened to the list since, and the keys if they are newer.
  *
- * Steps and set prove themselves (revocation.h): REVOKED needs no signature of the server. What it
- * holds back is seen, because notices and answers name the newest number.
+ * Steps are signed by operators' keys and prove the set (revocation.h), so REVOKED needs no signature
+ * of the server; what it holds back is seen, because notices and answers name the newest number.
+ * KEYS is signed by the beacon key, over the question's nonce.
  */
 #ifndef PEP_CORE_WIRE_FEED_H
 #define PEP_CORE_WIRE_FEED_H
@@ -39,7 +39,8 @@ enum pep_revoked_kind {
 struct pep_revoked {
     uint8_t nonce[PEP_NONCE_SIZE];
     uint8_t kind;
-    uint16_t steps; /* frames that follow; 1 and a set for SET */
+    uint16_t steps; /* frames that follow; 1, and then the set, for SET */
+    uint8_t keys;   /* 1: a KEYS frame is the last */
 };
 
 /* The keys of all relayed issuers of one bundle's head. */

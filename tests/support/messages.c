@@ -173,7 +173,7 @@ static void example_feed(union any_message *m)
 
 static void example_revoked(union any_message *m)
 {
-    m->revoked = (struct pep_revoked){.kind = PEP_REVOKED_STEPS, .steps = 2};
+    m->revoked = (struct pep_revoked){.kind = PEP_REVOKED_STEPS, .steps = 2, .keys = 1};
     fill(m->revoked.nonce, sizeof(m->revoked.nonce), 1);
 }
 
