@@ -63,6 +63,8 @@ void pep_client_disconnect(struct pep_client *c)
     pep_link_close(&c->notices);
     pep_link_close(&c->fetch);
     pep_buffer_free(&c->outgoing);
+    pep_buffer_free(&c->question);
+    pep_feeding_link(c->feeding, false);
 }
 
 /* ---- disk ---- */

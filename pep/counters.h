@@ -12,7 +12,13 @@
 
 #define PEP_CODES (PEP_CODE_FAULT + 1)
 
-enum pep_token_count { PEP_TOKEN_HIT, PEP_TOKEN_VERIFIED, PEP_TOKEN_REFUSED, PEP_TOKEN_COUNTS };
+enum pep_token_count {
+    PEP_TOKEN_HIT,
+    PEP_TOKEN_VERIFIED,
+    PEP_TOKEN_REFUSED, /* those that are revoked among them */
+    PEP_TOKEN_REVOKED,
+    PEP_TOKEN_COUNTS
+};
 
 struct pep_counters_stripe {
     _Alignas(PEP_STRIPE_ALIGN) atomic_uint_fast64_t decisions[PEP_CODES];

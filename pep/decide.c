@@ -22,6 +22,7 @@ struct call {
     struct pep_moment now;
     int64_t since_ns; /* boot clock: begin of the call, then of each further item */
     const struct pep_active *active;
+    const struct pep_standing *standing; /* NULL without a policy */
     pep_state state;
     int64_t age_ms;
     const char *token;
@@ -41,6 +42,7 @@ static void begin(struct call *c, struct pep *p, const char *token)
     c->stripe = pep_thread_stripe();
     c->reading = pep_readers_enter(p->readers, c->stripe);
     c->active = atomic_load(&p->active);
+    c->standing = c->active == NULL ? NULL : atomic_load(&c->active->standing);
     c->state = pep_handle_state(p, c->active, &c->now, &c->age_ms);
     c->token = token;
     c->entry = NULL;
@@ -101,8 +103,20 @@ static void refuse_token(struct call *c, pep_code code, const char *why)
     pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REFUSED);
 }
 
+/* A relayed issuer may have a new key: the agent looks for it. */
+static void look_for_keys(struct call *c)
+{
+    if (pep_issuers_relay(pep_policy_issuers(c->active->policy)) && !pep_handle_orphaned(c->p) &&
+        !atomic_load_explicit(&c->p->look, memory_order_relaxed)) {
+        atomic_store_explicit(&c->p->look, true, memory_order_relaxed);
+        pep_handle_wake(c->p);
+    }
+}
+
 static void refuse_error(struct call *c, int r, enum pep_jwt_reason reason)
 {
+    if (reason == PEP_JWT_KEY || reason == PEP_JWT_KEYS_ABSENT)
+        look_for_keys(c);
     if (r == PEP_ETOKEN && reason != PEP_JWT_MEMORY)
         refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(reason));
     else
@@ -114,7 +128,7 @@ static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
                          const unsigned char *cert)
 {
     int64_t now = c->now.wall_ms / 1000;
-    struct pep_jwt_expect expect = {c->p->audience, now, LEEWAY_S, cert};
+    struct pep_jwt_expect expect = {c->p->audience, now, LEEWAY_S, cert, &c->standing->relayed};
     enum pep_jwt_reason reason = PEP_JWT_MEMORY;
     struct pep_jwt *jwt = NULL;
     struct pep_subject *subject = NULL;
@@ -165,6 +179,37 @@ static void look_up_token(struct call *c, const unsigned char *cert)
         pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_HIT);
 }
 
+/* What may have ended a token that once verified: see standing.h. It stays in the cache, so that
+ * who goes on using it does not cost a signature each time. */
+static enum pep_jwt_reason look_at_standing(const struct call *c)
+{
+    struct pep_token_entry *e = c->entry;
+    const struct pep_standing *s = c->standing;
+    int64_t now = c->now.wall_ms / 1000;
+    if (e->relayed != NULL && now >= s->relayed.until[e->relayed->index])
+        return PEP_JWT_KEYS_ABSENT;
+    if (atomic_load_explicit(&e->stood, memory_order_relaxed) == s->turn)
+        return PEP_JWT_OK;
+    if (pep_token_revoked(s->revocations, &e->marks) != 0)
+        return PEP_JWT_REVOKED;
+    if (e->relayed != NULL && !pep_jwks_has(pep_issuer_keys(e->relayed, &s->relayed, now), e->key))
+        return PEP_JWT_KEY;
+    atomic_store_explicit(&e->stood, s->turn, memory_order_relaxed);
+    return PEP_JWT_OK;
+}
+
+static bool token_stands(struct call *c, struct pep_verdict *v)
+{
+    enum pep_jwt_reason reason = look_at_standing(c);
+    if (reason == PEP_JWT_OK)
+        return true;
+    if (reason == PEP_JWT_REVOKED)
+        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REVOKED);
+    refuse_error(c, PEP_ETOKEN, reason);
+    deny(v, c->refusal, c->refusal_why);
+    return false;
+}
+
 /* A cached token may come over another connection than the one that it was verified on. */
 static bool token_holds(struct call *c, const unsigned char *cert, struct pep_verdict *v)
 {
@@ -178,7 +223,7 @@ static bool token_holds(struct call *c, const unsigned char *cert, struct pep_ve
         deny(v, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_BINDING));
         return false;
     }
-    return true;
+    return token_stands(c, v);
 }
 
 /* ---- the record ---- */

@@ -1,6 +1,7 @@
 /* See feeding.h. One question at a time; its nonce is what its answer must carry. */
 #include "pep/feeding.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 struct pep_feeding {
     struct pep_feeding_options options;
+    char bundle[PEP_NAME_MAX + 1];
     struct pep_fed fed;
     struct pep_feeds newest;
     bool linked, changed;
@@ -39,10 +41,15 @@ void pep_fed_clear(struct pep_fed *f)
     memset(f, 0, sizeof(*f));
 }
 
-int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_root *root,
-                 const uint8_t *nonce, struct pep_moment asked)
+static bool is_answer(const struct pep_keys *k, const struct pep_keys_origin *origin)
 {
-    struct pep_signers beacon = pep_root_signers(root, PEP_ROLE_BEACON);
+    return strcmp(k->bundle, origin->bundle) == 0 &&
+           (origin->nonce == NULL || memcmp(k->nonce, origin->nonce, sizeof(k->nonce)) == 0);
+}
+
+int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_keys_origin *origin)
+{
+    struct pep_signers beacon = pep_root_signers(origin->root, PEP_ROLE_BEACON);
     struct pep_span body;
     struct pep_keys keys;
     uint8_t *copy = malloc(message.size + 1);
@@ -53,7 +60,7 @@ int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_ro
     int r = pep_compact_verify(pep_span_of(copy, message.size), PEP_TYPE_KEYS, &beacon, &body);
     if (r == PEP_OK)
         r = pep_keys_read(body, &keys);
-    if (r == PEP_OK && nonce != NULL && memcmp(keys.nonce, nonce, sizeof(keys.nonce)) != 0)
+    if (r == PEP_OK && !is_answer(&keys, origin))
         r = PEP_EROLLBACK;
     if (r != PEP_OK) {
         free(copy);
@@ -63,7 +70,7 @@ int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_ro
     f->keys_message = copy;
     f->keys_size = message.size;
     f->keys = keys;
-    f->keys_asked = asked;
+    f->keys_asked = origin->asked;
     return PEP_OK;
 }
 
@@ -81,8 +88,7 @@ bool pep_fed_issuer(const struct pep_fed *f, const char *name, struct pep_span *
         if (age < 0)
             age = 0;
         *ret_jwks = k->jwks;
-        *ret_seen =
-            (struct pep_moment){f->keys_asked.wall_ms - age, f->keys_asked.boot_ms - age};
+        *ret_seen = (struct pep_moment){f->keys_asked.wall_ms - age, f->keys_asked.boot_ms - age};
         return true;
     }
     return false;
@@ -99,6 +105,8 @@ int pep_feeding_new(const struct pep_feeding_options *options, struct pep_fed *f
         return PEP_ENOMEM;
     }
     f->options = *options;
+    snprintf(f->bundle, sizeof(f->bundle), "%s", options->bundle);
+    f->options.bundle = f->bundle;
     f->fed = *fed;
     memset(fed, 0, sizeof(*fed));
     f->pause = PAUSE_FIRST;
@@ -166,7 +174,7 @@ bool pep_feeding_ask(struct pep_feeding *f, struct pep_moment now, struct pep_fe
     }
     memset(ret, 0, sizeof(*ret));
     memcpy(ret->nonce, f->nonce, sizeof(ret->nonce));
-    memcpy(ret->bundle, f->options.bundle, strlen(f->options.bundle) + 1);
+    memcpy(ret->bundle, f->bundle, sizeof(ret->bundle));
     ret->revocations = pep_revocations_number(f->fed.revocations);
     memcpy(ret->revocations_digest, pep_revocations_digest(f->fed.revocations), PEP_SHA256_SIZE);
     ret->keys = f->fed.keys.seq;
@@ -236,7 +244,8 @@ static int take_list(struct pep_feeding *f, const struct pep_revoked *m,
 static int take_keys(struct pep_feeding *f, struct pep_span message, const struct pep_root *root,
                      struct pep_error *err)
 {
-    int r = pep_fed_keys(&f->fed, message, root, f->nonce, f->asked);
+    struct pep_keys_origin origin = {root, f->options.bundle, f->nonce, f->asked};
+    int r = pep_fed_keys(&f->fed, message, &origin);
     if (r != PEP_OK)
         return pep_error_set(err, r, "token keys: not signed by a beacon key for this question");
     f->newest.keys = f->fed.keys.seq; /* also where it fell: a server that lost its past */

@@ -30,10 +30,15 @@ struct pep_fed {
 /* Nothing revoked, no keys. Errors: ENOMEM. */
 int pep_fed_new(struct pep_fed *ret);
 void pep_fed_clear(struct pep_fed *f);
-/* Takes a KEYS message signed by a beacon key of `root`. `nonce` NULL: any, for one that was kept
- * on disk. Errors: ESIGNATURE, EFORMAT, EROLLBACK (another question's answer), ENOMEM. */
-int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_root *root,
-                 const uint8_t *nonce, struct pep_moment asked);
+/* What a KEYS message must be an answer to. Borrowed. */
+struct pep_keys_origin {
+    const struct pep_root *root; /* whose beacon keys sign */
+    const char *bundle;
+    const uint8_t *nonce; /* NULL: any, for one that was kept on disk */
+    struct pep_moment asked;
+};
+/* Errors: ESIGNATURE, EFORMAT, EROLLBACK (another question's answer), ENOMEM. */
+int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_keys_origin *origin);
 /* The keys of the issuer of this name, and the last moment when they are known to have stood at the
  * issuer's address. False: none. */
 bool pep_fed_issuer(const struct pep_fed *f, const char *name, struct pep_span *ret_jwks,
@@ -57,8 +62,8 @@ void pep_feeding_heard(struct pep_feeding *f, const struct pep_feeds *newest);
 void pep_feeding_look(struct pep_feeding *f);
 /* Whether a question may be sent. */
 void pep_feeding_link(struct pep_feeding *f, bool up);
-/* A REVOKED message: takes of it what is proved. Errors, of the first part that is not: EFORMAT, ESIGNATURE,
- * EROLLBACK, ELIMIT, ENOMEM. */
+/* A REVOKED message: takes of it what is proved. Errors, of the first part that is not: EFORMAT,
+ * ESIGNATURE, EROLLBACK, ELIMIT, ENOMEM. */
 int pep_feeding_message(struct pep_feeding *f, const struct pep_span *frames, size_t count,
                         const struct pep_root *root, struct pep_error *err);
 /* True: this question is to be sent now. Call it after each event, and at the deadline. */

@@ -73,6 +73,7 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
         .ageless = s->mode == PEP_FILE,
         .max_stale_s = s->max_stale_s,
         .stale_after_ms = s->stale_after_ms,
+        .fed = p->fed,
     };
     struct pep_active *next;
     int r = pep_active_new(bundle, &limits, &next, err);
@@ -91,6 +92,25 @@ void pep_handle_prove(struct pep *p, const struct pep_moment *when)
     struct pep_active *a = atomic_load(&p->active);
     if (a != NULL)
         pep_active_prove(a, when, true);
+}
+
+int pep_handle_feed(struct pep *p, const struct pep_fed *fed, struct pep_error *err)
+{
+    struct pep_active *a = atomic_load(&p->active);
+    struct pep_moment now = pep_moment_now();
+    struct pep_error why = PEP_ERROR_INIT;
+    p->fed = fed;
+    if (a == NULL)
+        return PEP_OK;
+    struct pep_standing *next = pep_standing_new(pep_policy_issuers(a->policy), fed, &now, &why);
+    if (next != NULL) {
+        struct pep_standing *old = atomic_exchange(&a->standing, next);
+        pep_readers_wait(p->readers);
+        pep_standing_free(old);
+    }
+    if (why.code != PEP_OK)
+        pep_error_set(err, why.code, "%s", why.text);
+    return why.code;
 }
 
 void pep_handle_set_revoked(struct pep *p, bool revoked)

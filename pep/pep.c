@@ -42,6 +42,7 @@ static void free_handle(struct pep *p)
     pep_active_free(atomic_load(&p->active));
     free(atomic_load(&p->notes));
     free(p->audience);
+    pep_fed_clear(&p->nothing_fed);
     pep_events_free(p->events);
     pep_counters_free(p->counters);
     pep_readers_free(p->readers);
@@ -79,6 +80,8 @@ static int make_parts(struct pep *p, struct pep_error *err)
     if (notes != NULL)
         notes->state_since_ms = (uint64_t)pep_moment_now().wall_ms;
     atomic_store(&p->notes, notes);
+    p->fed = &p->nothing_fed;
+    int fed = pep_fed_new(&p->nothing_fed);
     p->readers = pep_readers_new();
     p->counters = pep_counters_new();
     size_t n = 0;
@@ -86,7 +89,7 @@ static int make_parts(struct pep *p, struct pep_error *err)
         n++;
     if (n > 0)
         p->audience = pep_audience_new((const char *const *)s->audience, NULL, n);
-    if (notes == NULL || p->readers == NULL || p->counters == NULL ||
+    if (notes == NULL || fed != PEP_OK || p->readers == NULL || p->counters == NULL ||
         (n > 0 && p->audience == NULL))
         return pep_error_set(err, PEP_ENOMEM, "handle: no memory");
     if (s->on_record != NULL && pep_events_new(s->event_queue, &p->events) != PEP_OK)

@@ -51,7 +51,7 @@ struct pep_standing *pep_standing_new(const struct pep_issuers *issuers, const s
     }
     s->turn = next_turn();
     s->ends = INT64_MAX;
-    s->revocations = fed->revocations;
+    s->revocations = pep_revocations_share(fed->revocations);
     for (size_t i = 0; i < pep_issuers_count(issuers); i++) {
         if (stand_issuer(s, pep_issuers_at(issuers, i), fed, now, err) == PEP_ENOMEM) {
             pep_standing_free(s);
@@ -65,6 +65,7 @@ void pep_standing_free(struct pep_standing *s)
 {
     if (s == NULL)
         return;
+    pep_revocations_free(s->revocations);
     for (size_t i = 0; i < PEP_ISSUERS_MAX; i++)
         pep_jwks_free(s->owned[i]);
     free(s);

@@ -14,16 +14,15 @@
 #include "pep/feeding.h"
 
 struct pep_standing {
-    uint64_t turn; /* never 0; no two in a process have the same */
-    const struct pep_revocations *revocations; /* never NULL; borrowed, see below */
+    uint64_t turn;                       /* never 0; no two in a process have the same */
+    struct pep_revocations *revocations; /* never NULL; shared */
     struct pep_relayed relayed;
     struct pep_jwks *owned[PEP_ISSUERS_MAX]; /* those in `relayed` */
     int64_t ends; /* Unix seconds when the first of the relayed keys end; INT64_MAX: none */
 };
 
 /* For a policy's issuers, from what has come, as it is at `now`. A key set that is
- * no good counts as absent, and `err` says why. `revocations` must outlive what is returned: the
- * caller frees it after the last reader of this standing. NULL: no memory. */
+ * no good counts as absent, and `err` says why. NULL: no memory. */
 struct pep_standing *pep_standing_new(const struct pep_issuers *issuers, const struct pep_fed *fed,
                                       const struct pep_moment *now, struct pep_error *err);
 void pep_standing_free(struct pep_standing *s);

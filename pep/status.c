@@ -96,13 +96,14 @@ static void put_one(struct text *t, const char *name, const char *type, const ch
 
 static void put_decisions(struct text *t, const struct pep_counts *c)
 {
-    static const char *const results[] = {"hit", "verified", "refused"};
+    static const char *const results[] = {"hit", "verified", "refused", "revoked"};
     put_head(t, "pep_decisions_total", "counter", "Decisions made, by code.");
     for (unsigned i = 0; i < PEP_CODES; i++)
         put(t, "pep_decisions_total{code=\"%s\"} %llu\n", pep_code_name((pep_code)i),
             (unsigned long long)c->decisions[i]);
-    put_head(t, "pep_tokens_total", "counter",
-             "Tokens looked up: already verified, verified now, refused.");
+    put_head(
+        t, "pep_tokens_total", "counter",
+        "Tokens looked up: already verified, verified now, refused, revoked (among the refused).");
     for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
         put(t, "pep_tokens_total{result=\"%s\"} %llu\n", results[i],
             (unsigned long long)c->tokens[i]);

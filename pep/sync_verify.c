@@ -73,6 +73,7 @@ static void continue_sequence(struct pep_sync *s, const struct pep_answer *a)
         m->root = a->root;
         m->seq = a->seq;
         m->issued_at = a->issued_at;
+        s->feeds = a->feeds;
     }
     s->heard_seq = fell || a->seq > s->hint_seq_at_ask ? a->seq : s->hint_seq_at_ask;
     if (fell)
@@ -223,6 +224,7 @@ int pep_sync_read_notice(struct pep_sync *s, const struct pep_span *frames, size
     m->root = n.root;
     m->seq = n.seq;
     m->issued_at = n.issued_at;
+    s->feeds = n.feeds;
     *ret = n;
     return PEP_OK;
 }

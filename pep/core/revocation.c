@@ -7,6 +7,7 @@
  */
 #include "revocation.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define TIME_MAX    ((int64_t)1 << 53)
 
 struct pep_revocations {
+    atomic_uint owners;
     uint64_t number;
     uint8_t digest[PEP_SHA256_SIZE];
     int64_t created;
@@ -116,9 +118,15 @@ static size_t normalise(struct pep_revocation *entries, size_t count)
 
 /* ---- the list ---- */
 
+struct pep_revocations *pep_revocations_share(struct pep_revocations *r)
+{
+    atomic_fetch_add(&r->owners, 1);
+    return r;
+}
+
 void pep_revocations_free(struct pep_revocations *r)
 {
-    if (r == NULL)
+    if (r == NULL || atomic_fetch_sub(&r->owners, 1) > 1)
         return;
     free(r->entries);
     free(r->first);
@@ -159,6 +167,7 @@ static int make(struct pep_revocation *entries, size_t count, struct pep_revocat
         free(entries);
         return PEP_ENOMEM;
     }
+    atomic_init(&r->owners, 1);
     r->entries = entries;
     r->count = count;
     if (build_index(r) != PEP_OK) {
@@ -177,6 +186,14 @@ int pep_revocations_none(struct pep_revocations **ret)
 uint64_t pep_revocations_number(const struct pep_revocations *r)
 {
     return r->number;
+}
+
+uint64_t pep_revocations_number_in(struct pep_span step)
+{
+    struct pep_cursor c = pep_cursor_of(step);
+    bool known = pep_get_u8(&c) == STEP_FORMAT;
+    uint64_t number = pep_get_u64(&c);
+    return known && !c.failed ? number : 0;
 }
 
 const uint8_t *pep_revocations_digest(const struct pep_revocations *r)

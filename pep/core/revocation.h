@@ -65,11 +65,15 @@ int pep_revocations_adopt(struct pep_span step, struct pep_span set, uint64_t ab
 /* The same without a signature and as number 0: entries from the own disk whose signer the newest
  * root no longer names. They go on denying until a signed list comes. */
 int pep_revocations_keep(struct pep_span set, struct pep_revocations **ret, struct pep_error *err);
+/* One more owner; each calls pep_revocations_free(). Any thread. */
+struct pep_revocations *pep_revocations_share(struct pep_revocations *r);
 void pep_revocations_free(struct pep_revocations *r);
 
 uint64_t pep_revocations_number(const struct pep_revocations *r);
 const uint8_t *pep_revocations_digest(const struct pep_revocations *r); /* of its step's body */
 int64_t pep_revocations_created(const struct pep_revocations *r);
+/* What a step says its number is, without any check; 0: it is none. */
+uint64_t pep_revocations_number_in(struct pep_span step);
 size_t pep_revocations_count(const struct pep_revocations *r);
 const struct pep_revocation *pep_revocations_at(const struct pep_revocations *r, size_t i);
 struct pep_span pep_revocations_step(const struct pep_revocations *r); /* signed bytes; borrowed */
