@@ -32,13 +32,6 @@ int pep_active_new(const struct pep_bundle *bundle, const struct pep_active_limi
     int r = pep_policy_compile(bundle, &limits->engine, &a->policy, NULL, err);
     if (r == PEP_OK && (a->tokens = pep_token_cache_new(limits->token_cache)) == NULL)
         r = pep_error_set(err, PEP_ENOMEM, "token cache: no memory");
-    if (r == PEP_OK) {
-        struct pep_moment now = pep_moment_now();
-        struct pep_standing *s =
-            pep_standing_new(pep_policy_issuers(a->policy), limits->fed, &now, err);
-        atomic_init(&a->standing, s);
-        r = s == NULL ? PEP_ENOMEM : PEP_OK;
-    }
     if (r != PEP_OK) {
         pep_active_free(a);
         return r;

@@ -4,8 +4,8 @@
  * to it; replacing a policy replaces all of this at once, so that a decision never mixes two
  * versions.
  *
- * Everything but the proof and the standing is constant. The proof is two words that only rise; a reader that sees
- * one old and one new word sees an age that was true a moment ago.
+ * Everything but the proof and the standing is constant. The proof is two words that only rise; a
+ * reader that sees one old and one new word sees an age that was true a moment ago.
  */
 #ifndef PEP_ACTIVE_H
 #define PEP_ACTIVE_H
@@ -23,7 +23,8 @@
 struct pep_active {
     struct pep_policy *policy;
     struct pep_token_cache *tokens;
-    _Atomic(struct pep_standing *) standing; /* never NULL; the agent replaces it */
+    /* The agent replaces it. NULL: there was no memory for it, so no token stands. */
+    _Atomic(struct pep_standing *) standing;
     char name[PEP_NAME_MAX + 1];
     uint32_t epoch;
     uint64_t version;
@@ -42,7 +43,6 @@ struct pep_active_limits {
     bool ageless;
     uint32_t max_stale_s; /* 0: the bundle's; else the smaller of the two */
     uint32_t stale_after_ms;
-    const struct pep_fed *fed; /* what has come beside bundles */
 };
 
 /* Compiles. Errors: EPOLICY, ENOMEM, ELIMIT, ELUA. */

@@ -22,7 +22,7 @@
 #ifndef PEP_CACHE_H
 #define PEP_CACHE_H
 
-#include "pep/feeding.h"
+#include "pep/fed.h"
 #include "pep/sync.h"
 
 /* Whose cache this is. Borrowed. */
@@ -55,10 +55,13 @@ struct pep_cache_content {
 int pep_cache_store(const char *folder, const struct pep_cache_owner *owner,
                     const struct pep_cache_content *content, struct pep_error *err);
 
-/* What came beside bundles. *ret is good to use whenever memory was enough, and holds what could be
- * proved; `asked` and `nonce` of the origin do not matter. Errors: as above, the first thing wrong. */
+/* What came beside bundles. *ret is good to use whenever memory was enough (else its members are
+ * NULL), and holds what could be proved; `asked` and `nonce` of the origin do not matter. Errors:
+ * as above, the first thing wrong. */
 int pep_cache_load_fed(const char *folder, const struct pep_keys_origin *origin,
                        struct pep_moment now, struct pep_fed *ret, struct pep_error *err);
-int pep_cache_store_fed(const char *folder, const struct pep_fed *fed, struct pep_error *err);
+/* Those of the two files that `changed` (PEP_FED_*) names, unless they hold something newer. */
+int pep_cache_store_fed(const char *folder, const struct pep_keys_origin *origin,
+                        const struct pep_fed *fed, unsigned changed, struct pep_error *err);
 
 #endif

@@ -75,6 +75,15 @@ static struct pep_bundle *activate_cached(struct pep *p, struct pep_bundle *bund
     return NULL;
 }
 
+/* What decisions went by before a fork is not given up for an older cache. */
+static void keep_standing(const struct pep *p, struct pep_fed *fed)
+{
+    const struct pep_active *a = atomic_load(&p->active);
+    const struct pep_standing *s = a == NULL ? NULL : atomic_load(&a->standing);
+    if (s != NULL)
+        pep_fed_raise(fed, &s->fed);
+}
+
 /* Before the first activation: it looks at what had come. */
 static int start_feeding(struct pep_client *c, const struct pep_root *root, struct pep_error *err)
 {
@@ -82,16 +91,19 @@ static int start_feeding(struct pep_client *c, const struct pep_root *root, stru
         root == NULL ? c->id->root : root, c->id->bundle, NULL, {0, 0}};
     struct pep_feeding_options o = {c->id->bundle, pep_random};
     struct pep_error damage = PEP_ERROR_INIT;
-    struct pep_fed fed = {.revocations = NULL};
-    if (pep_cache_load_fed(c->p->settings.cache, &origin, pep_moment_now(), &fed, &damage) !=
-            PEP_OK &&
-        fed.revocations != NULL)
-        pep_handle_failed(c->p, &damage);
-    if (fed.revocations == NULL || pep_feeding_new(&o, &fed, &c->feeding) != PEP_OK)
+    struct pep_fed fed;
+    int r = pep_cache_load_fed(c->p->settings.cache, &origin, pep_moment_now(), &fed, &damage);
+    pep_feeding_free(c->feeding); /* of an attempt that failed later */
+    c->feeding = NULL;
+    if (fed.revocations != NULL) {
+        if (r != PEP_OK)
+            pep_handle_failed(c->p, &damage);
+        keep_standing(c->p, &fed);
+        r = pep_feeding_new(&o, &fed, &c->feeding);
+    }
+    if (c->feeding == NULL || pep_handle_feed(c->p, pep_feeding_fed(c->feeding)) != PEP_OK)
         return pep_error_set(err, PEP_ENOMEM, "no memory for the network side");
-    return pep_handle_feed(c->p, pep_feeding_fed(c->feeding), NULL) == PEP_ENOMEM
-               ? pep_error_set(err, PEP_ENOMEM, "no memory for the network side")
-               : PEP_OK;
+    return PEP_OK;
 }
 
 static int start_sync(struct pep_client *c, struct pep_cached *cached, struct pep_error *err)
@@ -399,5 +411,6 @@ void pep_client_close(struct pep *p)
 int pep_client_after_fork(struct pep *p, struct pep_error *err)
 {
     p->client = NULL; /* the parent's; see above */
+    p->fed = (struct pep_fed){NULL, NULL};
     return pep_client_open(p, err);
 }

@@ -7,43 +7,58 @@
 
 #define AGAIN_MS 60000 /* relayed keys age: look at them again, also if a clock was set */
 
-static void hand_over(struct pep_client *c, int64_t now)
-{
-    struct pep_error err = PEP_ERROR_INIT;
-    c->fed_at = now;
-    pep_handle_feed(c->p, pep_feeding_fed(c->feeding), &err);
-    if (err.code != PEP_OK)
-        pep_handle_failed(c->p, &err);
-}
-
-static void keep(struct pep_client *c)
-{
-    struct pep_error err = PEP_ERROR_INIT;
-    if (pep_cache_store_fed(c->p->settings.cache, pep_feeding_fed(c->feeding), &err) != PEP_OK)
-        pep_handle_failed(c->p, &err);
-}
-
-/* Whether keys that decisions use may have come to their end. */
-static bool are_ageing(const struct pep_client *c, struct pep_moment now)
+/* Whether tokens have to be held again against what is here: keys may have come to their end, or
+ * there was no memory when something came. */
+static bool is_standing_old(const struct pep_client *c, struct pep_moment now)
 {
     const struct pep_active *a = atomic_load(&c->p->active);
-    int64_t ends = a == NULL ? INT64_MAX : atomic_load(&a->standing)->ends;
-    return ends != INT64_MAX && (ends <= now.wall_ms / 1000 || now.boot_ms - c->fed_at >= AGAIN_MS);
+    const struct pep_standing *s = a == NULL ? NULL : atomic_load(&a->standing);
+    if (a == NULL || s == NULL)
+        return a != NULL;
+    return s->ends != INT64_MAX &&
+           (s->ends <= now.wall_ms / 1000 || now.boot_ms - c->fed_at >= AGAIN_MS);
+}
+
+static void keep(struct pep_client *c, int64_t now)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct pep_keys_origin origin = {pep_sync_root(c->sync), c->id->bundle, NULL, {0, 0}};
+    if (pep_cache_store_fed(c->p->settings.cache, &origin, pep_feeding_fed(c->feeding), c->unkept,
+                            &err) == PEP_OK) {
+        c->unkept = 0;
+        return;
+    }
+    c->keep_at = now + AGAIN_MS; /* a disk may have room again */
+    pep_handle_failed(c->p, &err);
+}
+
+static void listen(struct pep_client *c)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    int r = pep_feeding_trust(c->feeding, pep_sync_root(c->sync));
+    if (r != PEP_OK) {
+        pep_error_set(&err, r, "no memory to hold what came against the newest root");
+        pep_handle_failed(c->p, &err);
+    }
+    pep_feeding_heard(c->feeding, pep_sync_feeds(c->sync));
+    if (atomic_exchange_explicit(&c->p->look, false, memory_order_relaxed))
+        pep_feeding_look(c->feeding);
 }
 
 void pep_client_feed(struct pep_client *c)
 {
     struct pep_moment now = pep_moment_now();
     struct pep_feed question;
-    pep_feeding_heard(c->feeding, pep_sync_feeds(c->sync));
-    if (atomic_exchange_explicit(&c->p->look, false, memory_order_relaxed))
-        pep_feeding_look(c->feeding);
-    if (pep_feeding_changed(c->feeding)) {
-        hand_over(c, now.boot_ms); /* first of all: a revoked token must not pass */
-        keep(c);
-    } else if (are_ageing(c, now)) {
-        hand_over(c, now.boot_ms);
+    listen(c);
+    atomic_store_explicit(&c->p->behind, pep_feeding_behind(c->feeding), memory_order_relaxed);
+    unsigned changed = pep_feeding_changed(c->feeding);
+    if (changed != 0 || is_standing_old(c, now)) { /* first of all: a revoked token must not pass */
+        c->fed_at = now.boot_ms;
+        pep_handle_feed(c->p, pep_feeding_fed(c->feeding));
     }
+    c->unkept |= changed;
+    if (changed != 0 || (c->unkept != 0 && now.boot_ms >= c->keep_at))
+        keep(c, now.boot_ms);
     if (!pep_feeding_ask(c->feeding, now, &question))
         return;
     pep_buffer_free(&c->question);

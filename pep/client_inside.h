@@ -67,14 +67,16 @@ struct pep_client {
     void *context;
     struct pep_link notices, fetch;
     struct pep_frames frames;
-    size_t endpoint, server;    /* which of the several are in use */
+    size_t endpoint, server;     /* which of the several are in use */
     struct pep_feeding *feeding; /* NULL as long as id */
     struct pep_buffer question;  /* a FEED that waits for the fetch connection */
     int64_t fed_at;              /* boot time: when the handle was last given what has come */
-    struct pep_buffer outgoing; /* the one frame that waits for the fetch connection */
-    struct pep_buffer roots;    /* text of the cache's root chain */
-    size_t roots_taken;         /* of those that the sync machine followed */
-    uint64_t refresh;           /* pep_refresh() that the running conversation answers; 0: none */
+    unsigned unkept;             /* PEP_FED_*: what of it is not on disk yet */
+    int64_t keep_at;             /* boot time: when to try that again */
+    struct pep_buffer outgoing;  /* the one frame that waits for the fetch connection */
+    struct pep_buffer roots;     /* text of the cache's root chain */
+    size_t roots_taken;          /* of those that the sync machine followed */
+    uint64_t refresh;            /* pep_refresh() that the running conversation answers; 0: none */
 };
 
 /* Hands an event to the state machine and does what it asks for. */

@@ -22,16 +22,16 @@ struct call {
     struct pep_moment now;
     int64_t since_ns; /* boot clock: begin of the call, then of each further item */
     const struct pep_active *active;
-    const struct pep_standing *standing; /* NULL without a policy */
+    const struct pep_standing *standing; /* NULL without a policy, or without memory */
     pep_state state;
     int64_t age_ms;
     const char *token;
     /* The token's lookup, once per call. */
-    struct pep_token_entry *entry; /* NULL: not looked up, or refused */
-    bool own_entry;                /* the cache has not taken it */
+    struct pep_token_entry *entry;
+    bool own_entry; /* the cache has not taken it */
     bool looked_up;
     pep_code refusal;
-    const char *refusal_why;
+    const char *refusal_why;  /* NULL: `entry` may be decided by */
     struct pep_buffer *reads; /* of this item, for its record; NULL: it gets none */
 };
 
@@ -48,6 +48,7 @@ static void begin(struct call *c, struct pep *p, const char *token)
     c->entry = NULL;
     c->own_entry = false;
     c->looked_up = false;
+    c->refusal_why = NULL;
 }
 
 static void end(struct call *c)
@@ -156,10 +157,42 @@ static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
         return;
     }
     c->own_entry = !pep_token_cache_put(c->active->tokens, c->entry, now);
-    pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_VERIFIED);
     pep_count_roles_dropped(c->p->counters, c->stripe, dropped);
     if (pep_token_cache_crowded(c->active->tokens) && !pep_handle_orphaned(c->p))
         pep_handle_wake(c->p);
+}
+
+/* What may have ended a token that once verified: see standing.h. */
+static enum pep_jwt_reason look_at_standing(const struct call *c)
+{
+    struct pep_token_entry *e = c->entry;
+    const struct pep_standing *s = c->standing;
+    int64_t now = c->now.wall_ms / 1000;
+    if (e->relayed != NULL && now >= s->relayed.until[e->relayed->index])
+        return PEP_JWT_KEYS_ABSENT;
+    if (atomic_load_explicit(&e->stood, memory_order_relaxed) == s->turn)
+        return PEP_JWT_OK;
+    if (pep_token_revoked(s->fed.revocations, &e->marks) != 0)
+        return PEP_JWT_REVOKED;
+    if (e->relayed != NULL &&
+        !pep_jwks_has(pep_issuer_keys(e->relayed, &s->relayed, now), e->key, e->alg))
+        return PEP_JWT_KEY;
+    atomic_store_explicit(&e->stood, s->turn, memory_order_relaxed);
+    return PEP_JWT_OK;
+}
+
+/* A token that does not stand stays in the cache, so that who goes on using it does not cost a
+ * signature each time. */
+static void hold_against_standing(struct call *c, enum pep_token_count found)
+{
+    enum pep_jwt_reason reason = look_at_standing(c);
+    if (reason == PEP_JWT_OK) {
+        pep_count_token(c->p->counters, c->stripe, found);
+        return;
+    }
+    if (reason == PEP_JWT_REVOKED)
+        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REVOKED);
+    refuse_error(c, PEP_ETOKEN, reason);
 }
 
 static void look_up_token(struct call *c, const unsigned char *cert)
@@ -170,44 +203,18 @@ static void look_up_token(struct call *c, const unsigned char *cert)
         refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_SIZE));
         return;
     }
+    if (c->standing == NULL) {
+        refuse_error(c, PEP_ENOMEM, PEP_JWT_MEMORY);
+        return;
+    }
     struct pep_span token = pep_span_of(c->token, size);
     uint64_t hash = pep_token_hash(token);
     c->entry = pep_token_cache_find(c->active->tokens, token, hash, c->now.wall_ms / 1000);
-    if (c->entry == NULL)
+    bool known = c->entry != NULL;
+    if (!known)
         verify_token(c, token, hash, cert);
-    else
-        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_HIT);
-}
-
-/* What may have ended a token that once verified: see standing.h. It stays in the cache, so that
- * who goes on using it does not cost a signature each time. */
-static enum pep_jwt_reason look_at_standing(const struct call *c)
-{
-    struct pep_token_entry *e = c->entry;
-    const struct pep_standing *s = c->standing;
-    int64_t now = c->now.wall_ms / 1000;
-    if (e->relayed != NULL && now >= s->relayed.until[e->relayed->index])
-        return PEP_JWT_KEYS_ABSENT;
-    if (atomic_load_explicit(&e->stood, memory_order_relaxed) == s->turn)
-        return PEP_JWT_OK;
-    if (pep_token_revoked(s->revocations, &e->marks) != 0)
-        return PEP_JWT_REVOKED;
-    if (e->relayed != NULL && !pep_jwks_has(pep_issuer_keys(e->relayed, &s->relayed, now), e->key))
-        return PEP_JWT_KEY;
-    atomic_store_explicit(&e->stood, s->turn, memory_order_relaxed);
-    return PEP_JWT_OK;
-}
-
-static bool token_stands(struct call *c, struct pep_verdict *v)
-{
-    enum pep_jwt_reason reason = look_at_standing(c);
-    if (reason == PEP_JWT_OK)
-        return true;
-    if (reason == PEP_JWT_REVOKED)
-        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REVOKED);
-    refuse_error(c, PEP_ETOKEN, reason);
-    deny(v, c->refusal, c->refusal_why);
-    return false;
+    if (c->entry != NULL)
+        hold_against_standing(c, known ? PEP_TOKEN_HIT : PEP_TOKEN_VERIFIED);
 }
 
 /* A cached token may come over another connection than the one that it was verified on. */
@@ -215,15 +222,14 @@ static bool token_holds(struct call *c, const unsigned char *cert, struct pep_ve
 {
     if (!c->looked_up)
         look_up_token(c, cert);
-    if (c->entry == NULL) {
+    if (c->refusal_why != NULL) {
         deny(v, c->refusal, c->refusal_why);
         return false;
     }
-    if (c->entry->bound != NULL && !pep_jwt_binding_holds(c->entry->bound, cert)) {
-        deny(v, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_BINDING));
-        return false;
-    }
-    return token_stands(c, v);
+    if (c->entry->bound == NULL || pep_jwt_binding_holds(c->entry->bound, cert))
+        return true;
+    deny(v, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_BINDING));
+    return false;
 }
 
 /* ---- the record ---- */

@@ -15,86 +15,20 @@ struct pep_feeding {
     struct pep_feeding_options options;
     char bundle[PEP_NAME_MAX + 1];
     struct pep_fed fed;
-    struct pep_feeds newest;
-    bool linked, changed;
-    bool look, looked_once;
-    int64_t looked; /* when the last question with `look` was sent */
+    uint32_t root;           /* version of the one that all of it was held against; 0: none */
+    struct pep_feeds word;   /* the server's last */
+    struct pep_feeds newest; /* the same, and what came since */
+    bool other;              /* its list is not ours, nor newer: ask once, so that it is seen */
+    bool linked;
+    unsigned changed;
+    bool look;
+    int64_t look_at; /* not earlier */
     bool asking;
     uint8_t nonce[PEP_NONCE_SIZE];
     struct pep_moment asked;
-    int64_t not_before; /* no question until then */
+    int64_t not_before; /* no question until then, but to look */
     int64_t pause;
 };
-
-/* ---- what has come ---- */
-
-int pep_fed_new(struct pep_fed *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    return pep_revocations_none(&ret->revocations);
-}
-
-void pep_fed_clear(struct pep_fed *f)
-{
-    pep_revocations_free(f->revocations);
-    free(f->keys_message);
-    memset(f, 0, sizeof(*f));
-}
-
-static bool is_answer(const struct pep_keys *k, const struct pep_keys_origin *origin)
-{
-    return strcmp(k->bundle, origin->bundle) == 0 &&
-           (origin->nonce == NULL || memcmp(k->nonce, origin->nonce, sizeof(k->nonce)) == 0);
-}
-
-int pep_fed_keys(struct pep_fed *f, struct pep_span message, const struct pep_keys_origin *origin)
-{
-    struct pep_signers beacon = pep_root_signers(origin->root, PEP_ROLE_BEACON);
-    struct pep_span body;
-    struct pep_keys keys;
-    uint8_t *copy = malloc(message.size + 1);
-    if (copy == NULL)
-        return PEP_ENOMEM;
-    if (message.size > 0)
-        memcpy(copy, message.data, message.size);
-    int r = pep_compact_verify(pep_span_of(copy, message.size), PEP_TYPE_KEYS, &beacon, &body);
-    if (r == PEP_OK)
-        r = pep_keys_read(body, &keys);
-    if (r == PEP_OK && !is_answer(&keys, origin))
-        r = PEP_EROLLBACK;
-    if (r != PEP_OK) {
-        free(copy);
-        return r;
-    }
-    free(f->keys_message);
-    f->keys_message = copy;
-    f->keys_size = message.size;
-    f->keys = keys;
-    f->keys_asked = origin->asked;
-    return PEP_OK;
-}
-
-bool pep_fed_issuer(const struct pep_fed *f, const char *name, struct pep_span *ret_jwks,
-                    struct pep_moment *ret_seen)
-{
-    uint8_t hash[PEP_SHA256_SIZE];
-    if (f->keys.count == 0 || pep_sha256(pep_span_string(name), hash) != PEP_OK)
-        return false;
-    for (size_t i = 0; i < f->keys.count; i++) {
-        const struct pep_relayed_keys *k = &f->keys.issuers[i];
-        if (memcmp(k->issuer, hash, sizeof(hash)) != 0)
-            continue;
-        int64_t age = f->keys.issued_at - k->fetched_at;
-        if (age < 0)
-            age = 0;
-        *ret_jwks = k->jwks;
-        *ret_seen = (struct pep_moment){f->keys_asked.wall_ms - age, f->keys_asked.boot_ms - age};
-        return true;
-    }
-    return false;
-}
-
-/* ---- the machine ---- */
 
 int pep_feeding_new(const struct pep_feeding_options *options, struct pep_fed *fed,
                     struct pep_feeding **ret)
@@ -122,13 +56,98 @@ void pep_feeding_free(struct pep_feeding *f)
     free(f);
 }
 
+/* ---- what is here ---- */
+
+static uint64_t list_number(const struct pep_feeding *f)
+{
+    return pep_revocations_number(f->fed.revocations);
+}
+
+static uint64_t keys_number(const struct pep_feeding *f)
+{
+    return f->fed.keys == NULL ? 0 : f->fed.keys->keys.seq;
+}
+
+static void take_revocations(struct pep_feeding *f, struct pep_revocations *next)
+{
+    pep_revocations_free(f->fed.revocations);
+    f->fed.revocations = next;
+    f->changed |= PEP_FED_LIST;
+}
+
+/* A list whose signer the root does not name any more. */
+static int disown_list(struct pep_feeding *f)
+{
+    struct pep_revocations *kept;
+    struct pep_buffer set = pep_buffer_of(PEP_REVOCATION_SET_MAX);
+    pep_revocations_put_set(f->fed.revocations, &set);
+    int r = set.failed ? PEP_ENOMEM : pep_revocations_keep(pep_buffer_span(&set), &kept, NULL);
+    pep_buffer_free(&set);
+    if (r == PEP_OK)
+        take_revocations(f, kept);
+    return r;
+}
+
+static int trust_list(struct pep_feeding *f, const struct pep_root *root)
+{
+    struct pep_signers signers = pep_root_revokers(root);
+    struct pep_span body;
+    if (list_number(f) == 0)
+        return PEP_OK;
+    int r = pep_compact_verify(pep_revocations_step(f->fed.revocations), PEP_TYPE_REVOKED, &signers,
+                               &body);
+    return r == PEP_ESIGNATURE ? disown_list(f) : r;
+}
+
+static int trust_keys(struct pep_feeding *f, const struct pep_root *root)
+{
+    int r = f->fed.keys == NULL ? PEP_OK : pep_fed_trusts_keys(&f->fed, root);
+    if (r != PEP_ESIGNATURE)
+        return r;
+    pep_fed_drop_keys(&f->fed);
+    f->changed |= PEP_FED_KEYS;
+    return PEP_OK;
+}
+
+int pep_feeding_trust(struct pep_feeding *f, const struct pep_root *root)
+{
+    if (pep_root_version(root) == f->root)
+        return PEP_OK;
+    int list = trust_list(f, root), keys = trust_keys(f, root);
+    if (list != PEP_OK || keys != PEP_OK)
+        return list != PEP_OK ? list : keys;
+    f->root = pep_root_version(root);
+    return PEP_OK;
+}
+
+/* ---- questions ---- */
+
+static bool same_word(const struct pep_feeds *a, const struct pep_feeds *b)
+{
+    return a->revocations == b->revocations && a->keys == b->keys &&
+           memcmp(a->revocations_digest, b->revocations_digest, sizeof(a->revocations_digest)) == 0;
+}
+
+/* A server that lost its past, or was given another: its list will not be taken, and asking makes
+ * it tell why it should. */
+static bool has_other_list(const struct pep_feeding *f)
+{
+    uint64_t theirs = f->newest.revocations, mine = list_number(f);
+    return theirs != 0 &&
+           (theirs < mine || (theirs == mine && memcmp(f->newest.revocations_digest,
+                                                       pep_revocations_digest(f->fed.revocations),
+                                                       PEP_SHA256_SIZE) != 0));
+}
+
 void pep_feeding_heard(struct pep_feeding *f, const struct pep_feeds *newest)
 {
-    if (newest->revocations > f->newest.revocations || newest->keys > f->newest.keys) {
-        f->pause = PAUSE_FIRST; /* news: at once, whatever became of older questions */
-        f->not_before = 0;
-    }
+    if (same_word(&f->word, newest))
+        return;
+    f->word = *newest;
     f->newest = *newest;
+    f->other = has_other_list(f);
+    f->pause = PAUSE_FIRST; /* news: at once, whatever became of older questions */
+    f->not_before = 0;
 }
 
 void pep_feeding_look(struct pep_feeding *f)
@@ -142,51 +161,50 @@ void pep_feeding_link(struct pep_feeding *f, bool up)
     f->asking = f->asking && up;
 }
 
+/* Keys are proved by the nonce, so a lower number is as good as a higher one: the server that says
+ * so has lost its past. */
+static bool lacks_keys(const struct pep_feeding *f)
+{
+    return f->newest.keys != 0 && f->newest.keys != keys_number(f);
+}
+
 static bool is_behind(const struct pep_feeding *f)
 {
-    return f->newest.revocations > pep_revocations_number(f->fed.revocations) ||
-           f->newest.keys > f->fed.keys.seq;
+    return f->other || f->newest.revocations > list_number(f) || lacks_keys(f);
 }
 
-static bool may_look(const struct pep_feeding *f, int64_t now)
+static void fill(const struct pep_feeding *f, bool look, struct pep_feed *ret)
 {
-    return f->look && (!f->looked_once || now - f->looked >= LOOK_EVERY);
-}
-
-/* An answer that did not bring what was promised: wait before the next question. */
-static void back_off(struct pep_feeding *f, int64_t now)
-{
-    f->asking = false;
-    f->not_before = now + f->pause;
-    f->pause = f->pause * 2 > PAUSE_MAX ? PAUSE_MAX : f->pause * 2;
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret->nonce, f->nonce, sizeof(ret->nonce));
+    memcpy(ret->bundle, f->bundle, sizeof(ret->bundle));
+    ret->revocations = list_number(f);
+    memcpy(ret->revocations_digest, pep_revocations_digest(f->fed.revocations), PEP_SHA256_SIZE);
+    /* Keys are sent if they are newer than these. */
+    ret->keys = lacks_keys(f) && f->newest.keys < keys_number(f) ? 0 : keys_number(f);
+    ret->look = look;
 }
 
 bool pep_feeding_ask(struct pep_feeding *f, struct pep_moment now, struct pep_feed *ret)
 {
     if (f->asking && now.boot_ms - f->asked.boot_ms >= ANSWER_TIMEOUT)
-        back_off(f, now.boot_ms);
-    bool look = may_look(f, now.boot_ms);
+        f->asking = false;
+    bool look = f->look && now.boot_ms >= f->look_at;
     if (!f->linked || f->asking || (!look && (!is_behind(f) || now.boot_ms < f->not_before)))
         return false;
-    if (f->options.random(f->nonce, sizeof(f->nonce)) != PEP_OK) {
-        back_off(f, now.boot_ms);
-        return false;
-    }
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret->nonce, f->nonce, sizeof(ret->nonce));
-    memcpy(ret->bundle, f->bundle, sizeof(ret->bundle));
-    ret->revocations = pep_revocations_number(f->fed.revocations);
-    memcpy(ret->revocations_digest, pep_revocations_digest(f->fed.revocations), PEP_SHA256_SIZE);
-    ret->keys = f->fed.keys.seq;
-    ret->look = look;
+    /* Until an answer brings news, and also if this question is never sent. */
+    f->not_before = now.boot_ms + f->pause;
+    f->pause = f->pause * 2 > PAUSE_MAX ? PAUSE_MAX : f->pause * 2;
+    f->other = false;
     if (look) {
         f->look = false;
-        f->looked_once = true;
-        f->looked = now.boot_ms;
+        f->look_at = now.boot_ms + LOOK_EVERY;
     }
+    if (f->options.random(f->nonce, sizeof(f->nonce)) != PEP_OK)
+        return false;
+    fill(f, look, ret);
     f->asking = true;
     f->asked = now;
-    f->not_before = now.boot_ms + f->pause; /* until an answer brings news */
     return true;
 }
 
@@ -196,19 +214,12 @@ int64_t pep_feeding_deadline(const struct pep_feeding *f)
         return INT64_MAX;
     if (f->asking)
         return f->asked.boot_ms + ANSWER_TIMEOUT;
-    if (f->look)
-        return f->looked_once ? f->looked + LOOK_EVERY : 0;
-    return is_behind(f) ? f->not_before : INT64_MAX;
+    int64_t look = f->look ? f->look_at : INT64_MAX;
+    int64_t behind = is_behind(f) ? f->not_before : INT64_MAX;
+    return look < behind ? look : behind;
 }
 
 /* ---- answers ---- */
-
-static void take_revocations(struct pep_feeding *f, struct pep_revocations *next)
-{
-    pep_revocations_free(f->fed.revocations);
-    f->fed.revocations = next;
-    f->changed = true;
-}
 
 /* Frames are steps, oldest first: as many as follow count, also if a later one does not. */
 static int follow_steps(struct pep_feeding *f, const struct pep_span *frames, size_t count,
@@ -234,8 +245,7 @@ static int take_list(struct pep_feeding *f, const struct pep_revoked *m,
         return follow_steps(f, frames, m->steps, &signers, err);
     if (m->kind != PEP_REVOKED_SET)
         return PEP_OK;
-    int r = pep_revocations_adopt(frames[0], frames[1], pep_revocations_number(f->fed.revocations),
-                                  &signers, &next, err);
+    int r = pep_revocations_adopt(frames[0], frames[1], list_number(f), &signers, &next, err);
     if (r == PEP_OK)
         take_revocations(f, next);
     return r;
@@ -244,41 +254,52 @@ static int take_list(struct pep_feeding *f, const struct pep_revoked *m,
 static int take_keys(struct pep_feeding *f, struct pep_span message, const struct pep_root *root,
                      struct pep_error *err)
 {
-    struct pep_keys_origin origin = {root, f->options.bundle, f->nonce, f->asked};
-    int r = pep_fed_keys(&f->fed, message, &origin);
+    struct pep_keys_origin origin = {root, f->bundle, f->nonce, f->asked};
+    if (pep_root_expired(root, f->asked.wall_ms / 1000))
+        return pep_error_set(err, PEP_EEXPIRED, "token keys: root document %u is expired",
+                             pep_root_version(root));
+    int r = pep_fed_take_keys(&f->fed, message, &origin);
+    if (r == PEP_ENOMEM)
+        return pep_error_set(err, r, "token keys: no memory");
     if (r != PEP_OK)
         return pep_error_set(err, r, "token keys: not signed by a beacon key for this question");
-    f->newest.keys = f->fed.keys.seq; /* also where it fell: a server that lost its past */
-    f->changed = true;
+    f->newest.keys = keys_number(f); /* also where it is not what the last word said */
+    f->changed |= PEP_FED_KEYS;
     return PEP_OK;
+}
+
+static bool is_whole(const struct pep_revoked *m, size_t count)
+{
+    bool set = m->kind == PEP_REVOKED_SET, steps = m->kind == PEP_REVOKED_STEPS;
+    return (steps ? m->steps > 0 : m->steps == set) &&
+           count == (size_t)1 + m->steps + set + m->keys;
 }
 
 int pep_feeding_message(struct pep_feeding *f, const struct pep_span *frames, size_t count,
                         const struct pep_root *root, struct pep_error *err)
 {
     struct pep_revoked m;
-    if (count == 0 || pep_revoked_read(frames[0], &m) != PEP_OK ||
-        (m.kind == PEP_REVOKED_SET && m.steps != 1) ||
-        count != (size_t)1 + m.steps + (m.kind == PEP_REVOKED_SET) + m.keys)
+    if (count == 0 || pep_revoked_read(frames[0], &m) != PEP_OK || !is_whole(&m, count))
         return pep_error_set(err, PEP_EFORMAT, "revoked tokens: a malformed answer");
     if (!f->asking || memcmp(m.nonce, f->nonce, sizeof(m.nonce)) != 0)
         return PEP_OK; /* of an older question */
     f->asking = false;
-    uint64_t number = pep_revocations_number(f->fed.revocations);
-    int r = take_list(f, &m, frames + 1, root, err);
-    int keys =
-        m.keys == 0 ? PEP_OK : take_keys(f, frames[count - 1], root, r == PEP_OK ? err : NULL);
-    if (pep_revocations_number(f->fed.revocations) > number || (m.keys != 0 && keys == PEP_OK)) {
+    uint64_t number = list_number(f);
+    int list = take_list(f, &m, frames + 1, root, err);
+    if (list_number(f) > number) {
         f->pause = PAUSE_FIRST;
-        f->not_before = 0; /* there may be more to come */
+        f->not_before = 0; /* there may be more to come, and only operators can sign it */
     }
-    return r == PEP_OK ? keys : r;
+    if (m.keys == 0)
+        return list;
+    int keys = take_keys(f, frames[count - 1], root, list == PEP_OK ? err : NULL);
+    return list == PEP_OK ? keys : list;
 }
 
-bool pep_feeding_changed(struct pep_feeding *f)
+unsigned pep_feeding_changed(struct pep_feeding *f)
 {
-    bool changed = f->changed;
-    f->changed = false;
+    unsigned changed = f->changed;
+    f->changed = 0;
     return changed;
 }
 
@@ -289,6 +310,6 @@ const struct pep_fed *pep_feeding_fed(const struct pep_feeding *f)
 
 uint64_t pep_feeding_behind(const struct pep_feeding *f)
 {
-    uint64_t mine = pep_revocations_number(f->fed.revocations);
+    uint64_t mine = list_number(f);
     return f->newest.revocations > mine ? f->newest.revocations - mine : 0;
 }

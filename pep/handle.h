@@ -68,6 +68,8 @@ struct pep {
     _Atomic(struct pep_active *) active; /* NULL: EMPTY */
     _Atomic(struct pep_notes *) notes;   /* never NULL */
     atomic_bool revoked;
+    atomic_uint_fast64_t
+        behind;       /* steps of the list of revoked tokens that the server has, we not */
     atomic_bool look; /* a decision saw a token key that is not here; the agent asks for it */
 
     /* Written by decisions. */
@@ -91,8 +93,7 @@ struct pep {
     } told;
     bool log_pending; /* an error from before the agent ran is still to be logged */
 
-    const struct pep_fed *fed; /* what has come beside bundles; the client's, or `nothing_fed` */
-    struct pep_fed nothing_fed;
+    struct pep_fed fed; /* what has come beside bundles, for the policies to come too; agent only */
 
     /* Each owned by one file; nobody else looks inside. */
     struct pep_client *client;    /* client.c */
@@ -120,9 +121,10 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
                         const struct pep_moment *proof, bool confirmed, struct pep_error *err);
 /* The running version was proved at `when` to be the assigned one. Never moves a proof back. */
 void pep_handle_prove(struct pep *p, const struct pep_moment *when);
-/* What has come beside bundles is now this (borrowed, until the next call); also for the policies
- * to come. Errors: ENOMEM, and those of a key set that is no good (its keys count as absent). */
-int pep_handle_feed(struct pep *p, const struct pep_fed *fed, struct pep_error *err);
+/* What has come beside bundles is now this (borrowed); also for the policies to come. When it
+ * returns, no decision goes by what was there before. A key set that is no good counts as absent
+ * and is reported. Errors: ENOMEM; then all tokens are refused until a later call succeeds. */
+int pep_handle_feed(struct pep *p, const struct pep_fed *fed);
 /* This service's key is revoked or suspended (deny `revoked`), or resumed. */
 void pep_handle_set_revoked(struct pep *p, bool revoked);
 /* What a fetch reports: all zero without a policy. */

@@ -42,7 +42,7 @@ static void free_handle(struct pep *p)
     pep_active_free(atomic_load(&p->active));
     free(atomic_load(&p->notes));
     free(p->audience);
-    pep_fed_clear(&p->nothing_fed);
+    pep_fed_clear(&p->fed);
     pep_events_free(p->events);
     pep_counters_free(p->counters);
     pep_readers_free(p->readers);
@@ -80,8 +80,7 @@ static int make_parts(struct pep *p, struct pep_error *err)
     if (notes != NULL)
         notes->state_since_ms = (uint64_t)pep_moment_now().wall_ms;
     atomic_store(&p->notes, notes);
-    p->fed = &p->nothing_fed;
-    int fed = pep_fed_new(&p->nothing_fed);
+    int fed = pep_fed_new(&p->fed);
     p->readers = pep_readers_new();
     p->counters = pep_counters_new();
     size_t n = 0;

@@ -17,7 +17,8 @@ static int64_t end_of(const struct pep_issuer *issuer, const struct pep_moment *
     if (issuer->key_thumbprints.count > 0)
         return INT64_MAX;
     int64_t left = issuer->keys_max_age * 1000 - pep_moment_elapsed(seen, now);
-    return left > 0 ? (now->wall_ms + left) / 1000 : 0;
+    int64_t end = left > 0 ? (now->wall_ms + left) / 1000 : 0;
+    return end > now->wall_ms / 1000 ? end : 0;
 }
 
 static int stand_issuer(struct pep_standing *s, const struct pep_issuer *issuer,
@@ -26,12 +27,11 @@ static int stand_issuer(struct pep_standing *s, const struct pep_issuer *issuer,
 {
     struct pep_span jwks;
     struct pep_moment seen;
-    if (issuer->keys != NULL || !pep_fed_issuer(fed, issuer->name, &jwks, &seen))
-        return PEP_OK;
-    int64_t end = end_of(issuer, &seen, now);
+    int r = issuer->keys != NULL ? PEP_ENOTFOUND : pep_fed_issuer(fed, issuer->name, &jwks, &seen);
+    int64_t end = r != PEP_OK ? 0 : end_of(issuer, &seen, now);
     if (end == 0)
-        return PEP_OK;
-    int r = pep_issuer_read_relayed(issuer, jwks, &s->owned[issuer->index], err);
+        return r;
+    r = pep_issuer_read_relayed(issuer, jwks, &s->owned[issuer->index], err);
     if (r != PEP_OK)
         return r;
     s->relayed.keys[issuer->index] = s->owned[issuer->index];
@@ -51,7 +51,7 @@ struct pep_standing *pep_standing_new(const struct pep_issuers *issuers, const s
     }
     s->turn = next_turn();
     s->ends = INT64_MAX;
-    s->revocations = pep_revocations_share(fed->revocations);
+    s->fed = pep_fed_share(fed);
     for (size_t i = 0; i < pep_issuers_count(issuers); i++) {
         if (stand_issuer(s, pep_issuers_at(issuers, i), fed, now, err) == PEP_ENOMEM) {
             pep_standing_free(s);
@@ -65,7 +65,7 @@ void pep_standing_free(struct pep_standing *s)
 {
     if (s == NULL)
         return;
-    pep_revocations_free(s->revocations);
+    pep_fed_clear(&s->fed);
     for (size_t i = 0; i < PEP_ISSUERS_MAX; i++)
         pep_jwks_free(s->owned[i]);
     free(s);

@@ -101,9 +101,8 @@ static void put_decisions(struct text *t, const struct pep_counts *c)
     for (unsigned i = 0; i < PEP_CODES; i++)
         put(t, "pep_decisions_total{code=\"%s\"} %llu\n", pep_code_name((pep_code)i),
             (unsigned long long)c->decisions[i]);
-    put_head(
-        t, "pep_tokens_total", "counter",
-        "Tokens looked up: already verified, verified now, refused, revoked (among the refused).");
+    put_head(t, "pep_tokens_total", "counter",
+             "Tokens looked up: known, verified now, refused; revoked: those of the refused.");
     for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
         put(t, "pep_tokens_total{result=\"%s\"} %llu\n", results[i],
             (unsigned long long)c->tokens[i]);
@@ -127,13 +126,38 @@ static void put_policy(struct text *t, const pep_status *s)
     put(t, "pep_policy_expires_seconds %lld\n", (long long)s->expires_in_s);
 }
 
-static size_t cached_tokens(pep *p)
+/* What is known about tokens, of one moment. */
+struct tokens {
+    size_t cached, revoked;
+    uint64_t step;
+};
+
+static struct tokens look_at_tokens(pep *p)
 {
+    struct tokens t = {0, 0, 0};
     unsigned token = pep_readers_enter(p->readers, pep_thread_stripe());
     const struct pep_active *a = atomic_load(&p->active);
-    size_t n = a == NULL ? 0 : pep_token_cache_count(a->tokens);
+    const struct pep_standing *s = a == NULL ? NULL : atomic_load(&a->standing);
+    if (a != NULL)
+        t.cached = pep_token_cache_count(a->tokens);
+    if (s != NULL) {
+        t.revoked = pep_revocations_count(s->fed.revocations);
+        t.step = pep_revocations_number(s->fed.revocations);
+    }
     pep_readers_leave(p->readers, token);
-    return n;
+    return t;
+}
+
+static void put_tokens(struct text *t, pep *p)
+{
+    struct tokens n = look_at_tokens(p);
+    put_one(t, "pep_tokens_cached", "gauge", "Verified tokens kept.", n.cached);
+    put_one(t, "pep_revocations", "gauge", "Entries of the list of revoked tokens.", n.revoked);
+    put_one(t, "pep_revocations_step", "gauge", "Number of the list's newest step; 0: none.",
+            n.step);
+    put_one(t, "pep_revocations_behind", "gauge",
+            "Steps that the server has announced and not delivered.",
+            atomic_load_explicit(&p->behind, memory_order_relaxed));
 }
 
 size_t pep_metrics(pep *p, char *buffer, size_t size)
@@ -149,7 +173,7 @@ size_t pep_metrics(pep *p, char *buffer, size_t size)
     pep_counters_sum(p->counters, &counts);
     put_decisions(&t, &counts);
     put_policy(&t, &s);
-    put_one(&t, "pep_tokens_cached", "gauge", "Verified tokens kept.", cached_tokens(p));
+    put_tokens(&t, p);
     put_one(&t, "pep_activations_total", "counter", "Policies put into force.",
             atomic_load_explicit(&p->activations, memory_order_relaxed));
     put_one(&t, "pep_rejections_total", "counter", "Policies that did not compile.",

@@ -73,8 +73,10 @@ static void continue_sequence(struct pep_sync *s, const struct pep_answer *a)
         m->root = a->root;
         m->seq = a->seq;
         m->issued_at = a->issued_at;
-        s->feeds = a->feeds;
     }
+    /* An answer of the same beacon turn was made after it, so knows no less. */
+    if (a->root == m->root && a->seq == m->seq)
+        s->feeds = a->feeds;
     s->heard_seq = fell || a->seq > s->hint_seq_at_ask ? a->seq : s->hint_seq_at_ask;
     if (fell)
         s->hint_seq = 0;

@@ -70,6 +70,7 @@ struct pep_token_entry *pep_token_entry_new(struct pep_span token, uint64_t hash
     atomic_init(&e->stood, 0);
     e->relayed = issuer->keys == NULL ? issuer : NULL;
     memcpy(e->key, pep_jwt_key(jwt), sizeof(e->key));
+    e->alg = pep_jwt_algorithm(jwt);
     e->subject = subject;
     e->next_retired = NULL;
     e->size = token.size;

@@ -35,17 +35,19 @@
 
 /* One verified token. Constant once it is in the cache, but for `used` and `stood`. */
 struct pep_token_entry {
+    /* What each decision reads comes first, together. */
     uint64_t hash;
+    size_t size;
     int64_t expires; /* Unix seconds */
     atomic_uint_fast32_t used;
+    atomic_uint_fast64_t stood; /* pep_standing.turn when it was last looked at; 0: never */
     struct pep_subject *subject;
-    struct pep_jwt *bound; /* kept only for a token with a binding (cnf); else NULL */
-    struct pep_token_marks marks;
+    struct pep_jwt *bound;            /* kept only for a token with a binding (cnf); else NULL */
     const struct pep_issuer *relayed; /* its issuer, if keys of that come beside the policy */
-    char key[PEP_THUMBPRINT_TEXT];    /* that signed it, where `relayed` */
-    atomic_uint_fast64_t stood;       /* pep_standing.turn when it was last looked at; 0: never */
+    struct pep_token_marks marks;
+    char key[PEP_THUMBPRINT_TEXT]; /* that signed it, as `alg` */
+    enum pep_alg alg;
     struct pep_token_entry *next_retired;
-    size_t size;
     uint8_t token[];
 };
 

@@ -76,6 +76,7 @@ static int check_origin(struct pep_jwt_check *check, const struct pep_jwt_parts 
     if (key == NULL)
         return refuse_key(check, parts);
     memcpy(jwt->thumbprint, pep_jwk_thumbprint(key), sizeof(jwt->thumbprint));
+    jwt->alg = parts->alg;
     return check_signature(check, key, parts);
 }
 
@@ -165,6 +166,11 @@ int64_t pep_jwt_expires(const struct pep_jwt *jwt)
 const char *pep_jwt_key(const struct pep_jwt *jwt)
 {
     return jwt->thumbprint;
+}
+
+enum pep_alg pep_jwt_algorithm(const struct pep_jwt *jwt)
+{
+    return jwt->alg;
 }
 
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256)

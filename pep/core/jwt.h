@@ -64,6 +64,7 @@ const json_t *pep_jwt_claims(const struct pep_jwt *jwt);            /* borrowed 
 const struct pep_issuer *pep_jwt_issuer(const struct pep_jwt *jwt); /* borrowed from the table */
 int64_t pep_jwt_expires(const struct pep_jwt *jwt);                 /* exp, Unix seconds, floor */
 const char *pep_jwt_key(const struct pep_jwt *jwt); /* thumbprint of the key that signed it */
+enum pep_alg pep_jwt_algorithm(const struct pep_jwt *jwt);
 /* The binding is checked per request, not per token, because a cached token may come over another
  * connection: false if the token is bound (cnf) and `peer_cert_sha256` is not what it names. */
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256);

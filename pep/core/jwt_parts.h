@@ -49,6 +49,7 @@ struct pep_jwt {
     const struct pep_issuer *issuer;
     int64_t expires;
     char thumbprint[PEP_THUMBPRINT_TEXT]; /* of the key that signed it */
+    enum pep_alg alg;
     bool bound;                           /* cnf: only together with the certificate of this hash */
     uint8_t binding[PEP_SHA256_SIZE];
 };

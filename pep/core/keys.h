@@ -82,7 +82,8 @@ const struct pep_jwk *pep_jwks_at(const struct pep_jwks *keys, size_t i);
  * (none, if several). `alg` must be one that the key allows. NULL if there is none. */
 const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pep_span *kid,
                                     enum pep_alg alg);
-bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint);
+/* Whether the set has the key of this thumbprint, for this algorithm. */
+bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint, enum pep_alg alg);
 /* True only for a valid signature by exactly this key and algorithm. Thread-safe. */
 bool pep_jwk_verify(const struct pep_jwk *key, enum pep_alg alg, struct pep_span data,
                     struct pep_span signature);

@@ -159,10 +159,10 @@ const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pe
     return found;
 }
 
-bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint)
+bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint, enum pep_alg alg)
 {
     for (size_t i = 0; i < pep_jwks_count(keys); i++) {
-        if (strcmp(keys->keys[i].thumbprint, thumbprint) == 0)
+        if (keys->keys[i].alg == alg && strcmp(keys->keys[i].thumbprint, thumbprint) == 0)
             return true;
     }
     return false;

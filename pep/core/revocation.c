@@ -188,14 +188,6 @@ uint64_t pep_revocations_number(const struct pep_revocations *r)
     return r->number;
 }
 
-uint64_t pep_revocations_number_in(struct pep_span step)
-{
-    struct pep_cursor c = pep_cursor_of(step);
-    bool known = pep_get_u8(&c) == STEP_FORMAT;
-    uint64_t number = pep_get_u64(&c);
-    return known && !c.failed ? number : 0;
-}
-
 const uint8_t *pep_revocations_digest(const struct pep_revocations *r)
 {
     return r->digest;

@@ -7,6 +7,14 @@
 
 #include <string.h>
 
+#define TIME_MAX_MS ((int64_t)1 << 53)
+
+/* So that nothing that is reckoned from it can overflow. */
+static bool is_time(int64_t ms)
+{
+    return ms >= 0 && ms <= TIME_MAX_MS;
+}
+
 static const struct pep_wire_field feed_fields[] = {
     FIELD(K_BYTES, struct pep_feed, nonce),     FIELD(K_NAME, struct pep_feed, bundle),
     FIELD(K_U64, struct pep_feed, revocations), FIELD(K_BYTES, struct pep_feed, revocations_digest),
@@ -59,10 +67,12 @@ int pep_keys_read(struct pep_span body, struct pep_keys *ret)
     struct pep_cursor c = pep_cursor_of(body);
     struct pep_keys m;
     pep_wire_get(&c, &keys_layout, &m);
+    pep_wire_need(&c, is_time(m.issued_at));
     for (size_t i = 0; i < m.count && !c.failed; i++) {
         struct pep_relayed_keys *k = &m.issuers[i];
         pep_get_copy(&c, k->issuer, sizeof(k->issuer));
         k->fetched_at = (int64_t)pep_get_u64(&c);
+        pep_wire_need(&c, is_time(k->fetched_at));
         uint32_t size = pep_get_u32(&c);
         pep_wire_need(&c, size <= PEP_JWKS_MAX);
         k->jwks = pep_get_bytes(&c, size);

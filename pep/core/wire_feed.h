@@ -8,9 +8,9 @@
  * than the client holds, and when a token names a key that a relayed issuer should have. It is
  * answered by one message: what happened to the list since, and the keys if they are newer.
  *
- * Steps are signed by operators' keys and prove the set (revocation.h), so REVOKED needs no signature
- * of the server; what it holds back is seen, because notices and answers name the newest number.
- * KEYS is signed by the beacon key, over the question's nonce.
+ * Steps are signed by operators' keys and prove the set (revocation.h), so REVOKED needs no
+ * signature of the server; what it holds back is seen, because notices and answers name the newest
+ * number. KEYS is signed by the beacon key, over the question's nonce.
  */
 #ifndef PEP_CORE_WIRE_FEED_H
 #define PEP_CORE_WIRE_FEED_H
@@ -54,7 +54,8 @@ struct pep_keys {
     uint8_t nonce[PEP_NONCE_SIZE]; /* of the FEED */
     char bundle[PEP_NAME_MAX + 1];
     uint64_t seq;
-    int64_t issued_at; /* the server's clock: issued_at - fetched_at is the keys' age */
+    int64_t issued_at; /* Unix milliseconds of the server's clock: issued_at - fetched_at is the
+                        * keys' age */
     uint8_t count;
     struct pep_relayed_keys issuers[PEP_KEYS_ISSUERS];
 };
