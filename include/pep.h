@@ -197,8 +197,13 @@ typedef struct pep_query {
     const char *traceparent;               /* W3C trace context; an invalid one is ignored */
     const unsigned char *peer_cert_sha256; /* 32 bytes: hash of the caller's TLS certificate (DER),
                                               for certificate-bound tokens (RFC 8705); or NULL */
+    const char *dpop;        /* the request's one DPoP header (RFC 9449), for tokens bound to a key; */
+    const char *http_method; /* or NULL. Only where the token came as "Authorization: DPoP": with a */
+    const char *http_uri;    /* token that is not bound it is refused. Needs method and absolute URI
+                                ("https://api.acme/invoices"). Good for one call */
 } pep_query;
-#define PEP_QUERY_INIT {sizeof(pep_query), NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL}
+#define PEP_QUERY_INIT                                                                             \
+    {sizeof(pep_query), NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* One of several questions about one token. */
 typedef struct pep_item {
@@ -232,10 +237,13 @@ typedef struct pep_decision {
     const char *obligations; /* JSON array text, or NULL; owned by the decision */
     const char *advice;      /* JSON array text, or NULL; owned by the decision */
     void *owned;             /* private */
+    const char *token_error; /* of `bad_token`: why in one word ("expired", "missing"; libpep(3)),
+                                for operators and not for clients; else NULL. Static */
+    bool dpop;               /* the token is bound to a key (RFC 9449), or a proof came with it */
 } pep_decision;
 #define PEP_DECISION_INIT                                                                          \
     {sizeof(pep_decision), false, PEP_DENY, PEP_CODE_UNAVAILABLE, PEP_EMPTY, false, 0, 0, 0, 0,     \
-     {0}, {0}, {0}, NULL, NULL, NULL}
+     {0}, {0}, {0}, NULL, NULL, NULL, NULL, false}
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -277,10 +285,13 @@ typedef struct pep_options {
     void *user; /* handed to the callbacks, which run on the library's thread, may call everything
                    but pep_close(), and keep nothing of what they are given after they return.
                    pep_wait_ready() and pep_refresh() do not wait there (ESTATE) */
+    size_t proof_cache;      /* DPoP proofs remembered, so that none counts twice; default 262144;
+                                1024..16777216. Full of live ones: deny */
+    uint32_t proof_window_s; /* seconds that a DPoP proof lives; default 60; 1..600 */
 } pep_options;
 #define PEP_OPTIONS_INIT                                                                           \
     {sizeof(pep_options), PEP_SUBSCRIBE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0,   \
-     0, NULL, NULL, NULL, NULL}
+     0, NULL, NULL, NULL, NULL, 0, 0}
 
 /* ---- life --------------------------------------------------------------------------------- */
 

@@ -27,6 +27,7 @@
 #include "pep/events.h"
 #include "pep/fork.h"
 #include "pep/readers.h"
+#include "pep/replay.h"
 #include "pep/settings.h"
 
 #include "pep.h"
@@ -75,6 +76,7 @@ struct pep {
     /* Written by decisions. */
     struct pep_events *events; /* NULL without on_record */
     struct pep_counters *counters;
+    struct pep_replay *replay;
 
     /* The agent. */
     pthread_t thread;

@@ -106,6 +106,11 @@ static void put_decisions(struct text *t, const struct pep_counts *c)
     for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
         put(t, "pep_tokens_total{result=\"%s\"} %llu\n", results[i],
             (unsigned long long)c->tokens[i]);
+    put_head(t, "pep_token_refusals_total", "counter",
+             "Tokens refused, by reason; also known ones without what they are bound to.");
+    for (unsigned i = PEP_JWT_OK + 1; i < PEP_JWT_REASONS; i++)
+        put(t, "pep_token_refusals_total{reason=\"%s\"} %llu\n",
+            pep_jwt_reason_name((enum pep_jwt_reason)i), (unsigned long long)c->refusals[i]);
     put_one(t, "pep_roles_dropped_total", "counter",
             "Roles of verified tokens that the policy's schema does not declare.",
             c->roles_dropped);

@@ -75,10 +75,8 @@ struct pep_token_entry *pep_token_entry_new(struct pep_span token, uint64_t hash
     e->next_retired = NULL;
     e->size = token.size;
     memcpy(e->token, token.data, token.size);
-    /* One that holds without a certificate is not bound, and its claims need not stay. */
-    bool bound = !pep_jwt_binding_holds(jwt, NULL);
-    e->bound = bound ? jwt : NULL;
-    if (!bound)
+    e->bound = pep_jwt_bound(jwt) ? jwt : NULL; /* else its claims need not stay */
+    if (e->bound == NULL)
         pep_jwt_free(jwt);
     return e;
 }

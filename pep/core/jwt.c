@@ -2,7 +2,7 @@
  * The order in which a token is verified, and who owns what: see jwt.h.
  *
  *     split -> header -> could anybody have signed this? -> payload -> issuer -> type -> key
- *           -> signature -> claims
+ *           -> signature -> claims -> what it is bound to
  *
  * The payload is parsed once, strictly, before the signature, because `iss` picks the key; that one
  * parsed object is what the claims are read from later, so that no second reading can disagree. On
@@ -11,6 +11,7 @@
  * Rejected: an outside JWT library. What is needed here is small, and the known attacks on such
  * libraries come from generality (symmetric keys, key types by header, JSON forms, encryption).
  */
+#include "dpop.h"
 #include "jwt_parts.h"
 
 #include <stdlib.h>
@@ -96,6 +97,27 @@ static bool key_exists(const struct pep_issuers *issuers, const struct pep_jwt_p
     return false;
 }
 
+/* Both members of `cnf`, if it has both. */
+static int check_bindings(struct pep_jwt_check *check, const struct pep_jwt_parts *parts,
+                          const struct pep_jwt_expect *expect, const struct pep_jwt *jwt)
+{
+    const uint8_t *from = parts->header.data;
+    const uint8_t *to = parts->signature.data + parts->signature.size;
+    if (!pep_jwt_binding_holds(jwt, expect->peer_cert_sha256))
+        return pep_jwt_refuse(check, PEP_JWT_BINDING, "bound to %s client certificate",
+                              expect->peer_cert_sha256 == NULL ? "a" : "another");
+    const struct pep_dpop_expect proof = {
+        .shown = expect->dpop,
+        .token = pep_span_of(from, (size_t)(to - from)),
+        .jkt = jwt->jkt,
+        .now = expect->now,
+        .window = expect->dpop_window != 0 ? expect->dpop_window : PEP_DPOP_WINDOW_DEFAULT,
+        .leeway = expect->leeway,
+    };
+    struct pep_dpop_seen seen;
+    return pep_dpop_verify(&proof, &seen, &check->reason, check->err);
+}
+
 static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *issuers,
                         struct pep_jwt_parts *parts, const struct pep_jwt_expect *expect,
                         struct pep_jwt **ret)
@@ -118,6 +140,8 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
         r = check_origin(check, parts, expect, jwt);
     if (r == PEP_OK)
         r = pep_jwt_check_claims(check, expect, jwt);
+    if (r == PEP_OK && !expect->bindings_later)
+        r = check_bindings(check, parts, expect, jwt);
     if (r == PEP_OK)
         *ret = jwt;
     else
@@ -173,10 +197,20 @@ enum pep_alg pep_jwt_algorithm(const struct pep_jwt *jwt)
     return jwt->alg;
 }
 
+bool pep_jwt_bound(const struct pep_jwt *jwt)
+{
+    return jwt->certified || jwt->jkt[0] != '\0';
+}
+
+const char *pep_jwt_jkt(const struct pep_jwt *jwt)
+{
+    return jwt->jkt;
+}
+
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256)
 {
-    return !jwt->bound || (peer_cert_sha256 != NULL &&
-                           memcmp(jwt->binding, peer_cert_sha256, sizeof(jwt->binding)) == 0);
+    return !jwt->certified || (peer_cert_sha256 != NULL &&
+                               memcmp(jwt->binding, peer_cert_sha256, sizeof(jwt->binding)) == 0);
 }
 
 /* ---- for tools ---- */

@@ -84,6 +84,12 @@ const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pe
                                     enum pep_alg alg);
 /* Whether the set has the key of this thumbprint, for this algorithm. */
 bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint, enum pep_alg alg);
+/* A public key that somebody shows (the `jwk` of a DPoP proof), for exactly this algorithm: good
+ * for checking what they signed, and nothing else. Freed by the caller. Errors: EFORMAT (among
+ * others: it has private members), ELIMIT, ENOMEM. */
+int pep_jwk_read_shown(const json_t *jwk, enum pep_alg alg, struct pep_jwk **ret,
+                       struct pep_error *err);
+void pep_jwk_free(struct pep_jwk *key);
 /* True only for a valid signature by exactly this key and algorithm. Thread-safe. */
 bool pep_jwk_verify(const struct pep_jwk *key, enum pep_alg alg, struct pep_span data,
                     struct pep_span signature);

@@ -26,6 +26,7 @@ struct pep_jwk_source {
     const char *what;
     size_t index;
     struct pep_error *err;
+    enum pep_alg wanted; /* of an RSA key without `alg`; PEP_ALG_NONE: RS256 */
 };
 
 /* PEP_OK and ret->alg PEP_ALG_NONE if the key is of no use here; otherwise the caller clears it. */

@@ -73,7 +73,7 @@ static int read_set(const json_t *array, const char *what, const struct taking *
         return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
     int r = PEP_OK;
     for (size_t i = 0; r == PEP_OK && i < n; i++) {
-        struct pep_jwk_source src = {what, i, err};
+        struct pep_jwk_source src = {what, i, err, PEP_ALG_NONE};
         r = read_one(&src, json_array_get(array, i), taking, set);
     }
     return r;
@@ -181,4 +181,36 @@ const char *pep_jwk_id(const struct pep_jwk *key)
 enum pep_alg pep_jwk_algorithm(const struct pep_jwk *key)
 {
     return key->alg;
+}
+
+/* ---- one key that somebody shows ---- */
+
+int pep_jwk_read_shown(const json_t *jwk, enum pep_alg alg, struct pep_jwk **ret,
+                       struct pep_error *err)
+{
+    static const char *const private[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+    struct pep_jwk_source src = {"jwk", 0, err, alg};
+    for (size_t i = 0; i < sizeof(private) / sizeof(private[0]); i++) {
+        if (json_object_get(jwk, private[i]) != NULL)
+            return pep_jwk_refuse(&src, PEP_EFORMAT, "has a private member: ", private[i]);
+    }
+    struct pep_jwk *key = calloc(1, sizeof(*key));
+    if (key == NULL)
+        return pep_jwk_refuse(&src, PEP_ENOMEM, "no memory", "");
+    int r = pep_jwk_read(&src, jwk, key);
+    if (r == PEP_OK && key->alg != alg)
+        r = pep_jwk_refuse(&src, PEP_EFORMAT, "is not one for ", pep_alg_name(alg));
+    if (r == PEP_OK)
+        *ret = key;
+    else
+        pep_jwk_free(key);
+    return r;
+}
+
+void pep_jwk_free(struct pep_jwk *key)
+{
+    if (key == NULL)
+        return;
+    pep_jwk_clear(key);
+    free(key);
 }
