@@ -199,8 +199,9 @@ typedef struct pep_query {
                                               for certificate-bound tokens (RFC 8705); or NULL */
     const char *dpop;        /* the request's one DPoP header (RFC 9449), for tokens bound to a key; */
     const char *http_method; /* or NULL. Only where the token came as "Authorization: DPoP": with a */
-    const char *http_uri;    /* token that is not bound it is refused. Needs method and absolute URI
-                                ("https://api.acme/invoices"). Good for one call */
+    const char *http_uri;    /* token that is not bound it is refused. Needs the method and the URI as
+                                the client sees it, absolute ("https://api.acme/invoices"). A proof
+                                counts for one call */
 } pep_query;
 #define PEP_QUERY_INIT                                                                             \
     {sizeof(pep_query), NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
@@ -356,6 +357,25 @@ PEP_API void pep_decision_clear(pep_decision *decision);
  * object. Both strings live until the decision is cleared or reused. */
 PEP_API bool pep_next_obligation(pep_decision *decision, size_t *it, const char **type,
                                  const char **json);
+
+/* A decision in HTTP: *status (may be NULL), and the value of the `WWW-Authenticate` header that
+ * goes with it. Returns the length of the value without the NUL; 0: send no such header. If that is
+ * not less than `size`, `buffer` holds an empty string, never a shorter value: nothing in it needs
+ * more escaping. `realm` may be NULL.
+ *
+ *     200  allowed                                              -
+ *     400  bad_request                                          error="invalid_request"
+ *     401  bad_token; without any token there is no `error`     error="invalid_token"
+ *     401  a DPoP proof that does not hold                      error="invalid_dpop_proof"
+ *     401  challenge to sign in anew or more strongly           error="insufficient_user_
+ *          authentication", acr_values="a b", max_age="300"
+ *     403  not_granted, denied, obligation, unknown             error="insufficient_scope"
+ *     403  a challenge of another kind                          -
+ *     503  everything else                                      -
+ *
+ * The scheme is `DPoP` where the token is bound to a key, else `Bearer`. RFC 6750, 9449, 9470. */
+PEP_API size_t pep_www_authenticate(const pep_decision *decision, const char *realm, char *buffer,
+                                    size_t size, int *status);
 
 /* Builds "type:seg/seg" with each segment encoded (%2F %3A %2A %25), so that a segment from a user
  * cannot become two. Returns the length that was needed, without the NUL; if that is not less than
