@@ -19,6 +19,7 @@ struct pep_revocations {
     uint64_t number;
     uint8_t digest[PEP_SHA256_SIZE];
     int64_t created;
+    size_t added;
     struct pep_revocation *entries;
     size_t count;
     uint32_t
@@ -198,6 +199,11 @@ int64_t pep_revocations_created(const struct pep_revocations *r)
     return r->created;
 }
 
+size_t pep_revocations_added(const struct pep_revocations *r)
+{
+    return r->added;
+}
+
 size_t pep_revocations_count(const struct pep_revocations *r)
 {
     return r->count;
@@ -341,6 +347,7 @@ static int seal(struct pep_revocations *r, const struct step *s, struct pep_span
     r->step_size = message.size;
     r->number = s->number;
     r->created = s->created;
+    r->added = s->added_count;
     memcpy(r->digest, s->digest, sizeof(r->digest));
     return PEP_OK;
 }

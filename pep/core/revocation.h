@@ -72,6 +72,7 @@ void pep_revocations_free(struct pep_revocations *r);
 uint64_t pep_revocations_number(const struct pep_revocations *r);
 const uint8_t *pep_revocations_digest(const struct pep_revocations *r); /* of its step's body */
 int64_t pep_revocations_created(const struct pep_revocations *r);
+size_t pep_revocations_added(const struct pep_revocations *r); /* entries that its step brought */
 size_t pep_revocations_count(const struct pep_revocations *r);
 const struct pep_revocation *pep_revocations_at(const struct pep_revocations *r, size_t i);
 struct pep_span pep_revocations_step(const struct pep_revocations *r); /* signed bytes; borrowed */
