@@ -16,7 +16,7 @@
 
 struct pep_revocations {
     atomic_uint owners;
-    uint64_t number;
+    uint64_t number, above;
     uint8_t digest[PEP_SHA256_SIZE];
     int64_t created;
     size_t added;
@@ -199,6 +199,11 @@ int64_t pep_revocations_created(const struct pep_revocations *r)
     return r->created;
 }
 
+void pep_revocations_skip(struct pep_revocations *r, uint64_t above)
+{
+    r->above = above;
+}
+
 size_t pep_revocations_added(const struct pep_revocations *r)
 {
     return r->added;
@@ -371,7 +376,7 @@ int pep_revocations_follow(const struct pep_revocations *current, struct pep_spa
     int r = open_step(step, signers, &s, err);
     if (r != PEP_OK)
         return r;
-    if (s.number != current->number + 1 || s.created < current->created ||
+    if (s.number <= current->number || s.created < current->created ||
         memcmp(s.previous, current->digest, sizeof(s.previous)) != 0)
         r = pep_error_set(err, PEP_EROLLBACK, "revoked tokens: step %llu does not follow step %llu",
                           (unsigned long long)s.number, (unsigned long long)current->number);
@@ -459,7 +464,7 @@ int pep_revocation_step_write(const struct pep_revocations *current, int64_t cre
         r = no_memory(err);
     if (r == PEP_OK) {
         pep_put_u8(out, STEP_FORMAT);
-        pep_put_u64(out, current->number + 1);
+        pep_put_u64(out, (current->above > current->number ? current->above : current->number) + 1);
         pep_put_bytes(out, current->digest, sizeof(current->digest));
         pep_put_u64(out, (uint64_t)created);
         pep_put_u32(out, (uint32_t)next->count);

@@ -2,8 +2,10 @@
  * Revoked tokens: one numbered list for the whole installation, signed by operators' keys.
  *
  * An entry names tokens by `jti`, by `sid`, or all of one subject that were issued before a time.
- * The list changes in steps: step n is signed, names the digest of step n-1, the entries that it
- * adds, and the digest of the whole list after it. Who has step n-1 needs only step n; who has
+ * The list changes in steps: a step is signed, names the digest of the step before it, the entries
+ * that it adds, and the digest of the whole list after it. Numbers rise, by one as a rule; a step
+ * may leave some out after a server lost steps that clients have seen. Who has the step before
+ * needs only the step; who has
  * none, or has missed many, takes the newest step and the whole list, and compares digests. So the
  * server that passes them on can hold a step back (which notices show, for they name the newest
  * number) but can neither invent an entry nor leave one out.
@@ -81,6 +83,9 @@ void pep_revocations_put_set(const struct pep_revocations *r, struct pep_buffer 
 const struct pep_revocation *pep_revocations_find(const struct pep_revocations *r,
                                                   const uint8_t key[PEP_REVOCATION_KEY]);
 
+/* The next step that is written after this list gets a number above this one too: for a server that
+ * lost steps which clients have seen. Not for a list that other threads look at. */
+void pep_revocations_skip(struct pep_revocations *r, uint64_t above);
 /* Appends the body of the step that adds these entries (any order, repetitions allowed), to be
  * signed by pep_compact_sign() as PEP_TYPE_REVOKED. No entries: the same list under a new
  * signature. Errors: EINVAL (`until` is not after `created`, unknown kind), ELIMIT, ENOMEM. */
