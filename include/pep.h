@@ -400,8 +400,10 @@ typedef struct pep_status {
     char bundle[64];
     char digest[72]; /* "sha256:" and 64 hex digits; empty without a policy */
     char service[80]; /* client id, "NAME/k"; empty in PEP_FILE mode */
+    uint64_t revocations; /* step of the list of revoked tokens that decisions look at; 0: none */
 } pep_status;
-#define PEP_STATUS_INIT {sizeof(pep_status), PEP_EMPTY, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}}
+#define PEP_STATUS_INIT \
+    {sizeof(pep_status), PEP_EMPTY, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}, 0}
 
 /* A consistent snapshot; never waits. Start with PEP_STATUS_INIT: without a size nothing is filled
  * in. State PEP_CLOSED on a NULL handle. */

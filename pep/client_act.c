@@ -115,6 +115,7 @@ static void send_fetch(struct pep_client *c, const struct pep_sync_action *a)
     pep_handle_running(c->p, &now);
     f.state = (uint8_t)now.state;
     f.age_ms = now.age_ms;
+    f.revocations = pep_revocations_number(pep_feeding_fed(c->feeding)->revocations);
     replace_outgoing(c);
     pep_fetch_write(&f, &c->outgoing);
 }

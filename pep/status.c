@@ -19,6 +19,8 @@ static void fill_active(const struct pep_active *a, const struct pep_moment *now
     s->expires_in_s = left >= 0 ? left / 1000 : -((999 - left) / 1000);
     memcpy(s->bundle, a->name, sizeof(a->name));
     pep_digest_text(a->digest, s->digest);
+    const struct pep_standing *standing = atomic_load(&a->standing);
+    s->revocations = standing == NULL ? 0 : pep_revocations_number(standing->fed.revocations);
 }
 
 static void fill_notes(const struct pep_notes *n, const struct pep_active *a,

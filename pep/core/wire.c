@@ -31,6 +31,7 @@ static const struct pep_wire_field fetch_fields[] = {
     FIELD(K_HEAD, struct pep_fetch, rejected),
     RANGE(K_U8, struct pep_fetch, state, PEP_EMPTY, PEP_CLOSED),
     FIELD(K_U64, struct pep_fetch, age_ms),
+    FIELD(K_U64, struct pep_fetch, revocations),
     FIELD(K_ERROR, struct pep_fetch, error),
     FIELD(K_TEXT, struct pep_fetch, reason),
     FIELD(K_TEXT, struct pep_fetch, library),

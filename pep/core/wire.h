@@ -106,7 +106,8 @@ struct pep_fetch {
     struct pep_head rejected; /* last version refused by the client, if any */
     uint8_t state;            /* pep_state */
     uint64_t age_ms;
-    int16_t error; /* pep_err of the rejection or last failure */
+    uint64_t revocations; /* step of the list of revoked tokens that decisions look at */
+    int16_t error;        /* pep_err of the rejection or last failure */
     char reason[PEP_REASON_TEXT + 1];
     char library[32]; /* "libpep 0.1.0" */
 };
