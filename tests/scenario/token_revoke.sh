@@ -73,9 +73,9 @@ is_true "with it: $answer" has "$answer" '"code":"bad_token"'
 join late
 until_true 5 "one that joins late gets the whole list" \
     eval '[[ $(ask late) == *\"bad_token\"* ]]'
-until_true 30 "who was connected comes back" in_state by_sid FRESH
+until_true 45 "who was connected comes back" reported neighbour '"revocations":3'
 revoke --issuer $iss --jti j-3 --for 1h
-until_true 1 "and hears of the next step" denies neighbour
+until_true 30 "and hears of the next step" denies neighbour
 
 say "an entry ends by itself"
 revoke --issuer $iss --jti short --for 1s

@@ -272,6 +272,31 @@ static void every_changed_bit_is_seen(void **state)
     pep_revocations_free(r);
 }
 
+/* Numbers may leave some out, but the step before is named by its digest all the same. */
+static void numbers_may_leave_some_out(void **state)
+{
+    (void)state;
+    struct pep_revocations *r = none(), *ahead = none(), *next = NULL, *late = NULL;
+    struct pep_revocation a = entry(PEP_REVOKE_JTI, "a", T0 + 100);
+    pep_revocations_skip(ahead, 7);
+    struct pep_buffer s = step(ahead, T0, &a, 1);
+    assert_int_equal(follow(r, pep_buffer_span(&s), &next), PEP_OK);
+    assert_int_equal(pep_revocations_number(next), 8);
+    assert_int_equal(pep_revocations_added(next), 1);
+    refused_follow(next, pep_buffer_span(&s), PEP_EROLLBACK);
+    pep_revocations_skip(next, 3); /* below its own: no matter */
+    struct pep_buffer t = step(next, T0 + 1, &a, 1);
+    assert_int_equal(follow(next, pep_buffer_span(&t), &late), PEP_OK);
+    assert_int_equal(pep_revocations_number(late), 9);
+    refused_follow(r, pep_buffer_span(&t), PEP_EROLLBACK);
+    pep_buffer_free(&s);
+    pep_buffer_free(&t);
+    pep_revocations_free(late);
+    pep_revocations_free(next);
+    pep_revocations_free(ahead);
+    pep_revocations_free(r);
+}
+
 /* Signed nonsense: a signer's mistake must not become a list. */
 static void signed_nonsense_is_refused(void **state)
 {
@@ -289,8 +314,8 @@ static void signed_nonsense_is_refused(void **state)
         struct pep_buffer s = sign_body(pep_buffer_span(&body), w.f.policy_key);
         struct pep_revocations *next = NULL;
         int code = follow(r, pep_buffer_span(&s), &next);
-        if (code == PEP_OK) /* created's lowest byte alone may differ */
-            assert_int_equal(i, 48);
+        if (code == PEP_OK) /* created's lowest byte alone may differ, and the number be higher */
+            assert_true(i == 48 || (i >= 3 && i <= 8));
         pep_revocations_free(next);
         pep_buffer_free(&s);
         body.data[i] = was;
@@ -463,6 +488,7 @@ int main(void)
         cmocka_unit_test(only_named_keys_sign),
         cmocka_unit_test(every_changed_bit_is_seen),
         cmocka_unit_test(signed_nonsense_is_refused),
+        cmocka_unit_test(numbers_may_leave_some_out),
         cmocka_unit_test(bad_entries_are_not_written),
         cmocka_unit_test(a_list_is_taken_whole_or_not),
         cmocka_unit_test(a_kept_list_still_denies),
