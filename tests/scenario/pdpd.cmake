@@ -21,6 +21,8 @@ pep_pdpd_scenario(pdpd_start 120)
 pep_pdpd_scenario(pdpd_push 120)
 pep_pdpd_scenario(pdpd_doors 120)
 pep_pdpd_scenario(pdpd_revoke 120)
+pep_pdpd_scenario(pdpd_tokens 120)
+target_link_libraries(test_pdpd_tokens PRIVATE pep_static)
 pep_pdpd_scenario(pdpd_kill 300)
 
 # Peers that libzmq would never be.
