@@ -4,6 +4,7 @@
 
 #include "proof_kit.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -254,6 +255,73 @@ static void missing_tokens_are_told_from_bad_ones(void **unused)
     assert_int_equal(refusals("shape"), shape + 1);
 }
 
+/* ---- what is written down ---- */
+
+static atomic_uint records, leaks;
+static const char *secrets[6];
+
+/* Signatures: what makes a token or proof usable. */
+static void look(const char *text)
+{
+    for (size_t i = 0; secrets[i] != NULL; i++)
+        atomic_fetch_add(&leaks, strstr(text, strrchr(secrets[i], '.') + 1) != NULL);
+}
+
+static void on_record(void *user, const char *json, size_t length)
+{
+    (void)user;
+    char text[16 * 1024];
+    assert_true(length < sizeof(text));
+    memcpy(text, json, length);
+    text[length] = '\0';
+    look(text);
+    atomic_fetch_add(&records, 1);
+}
+
+static void on_log(void *user, int level, const char *text)
+{
+    (void)user;
+    (void)level;
+    look(text);
+}
+
+static void tokens_stay_out_of_records_and_logs(void **unused)
+{
+    (void)unused;
+    char *proof = fresh(bound, "s1"), *forged = strdup(plain), *metrics = malloc(64 * 1024);
+    char *late = scene_token(&world, "{\"sub\":\"ann\",\"exp\":1700000000}");
+    forged[strlen(forged) - 9] ^= 1;
+    const char *all[] = {plain, bound, proof, forged, late};
+    memcpy(secrets, all, sizeof(all));
+    pep_options o = scene_options(&world);
+    o.on_record = on_record;
+    o.on_log = on_log;
+    pep *p;
+    assert_int_equal(pep_open(&o, &p), PEP_OK);
+    pep_query q = asking(proof);
+    for (size_t i = 0; i < 5; i++) {
+        pep_decision d = PEP_DECISION_INIT;
+        char header[1024];
+        bool allowed = pep_check(p, all[i], "read", "doc:1", i == 1 ? &q : NULL, &d);
+        assert_int_equal(allowed, i < 2);
+        look(d.reason);
+        pep_www_authenticate(&d, NULL, header, sizeof(header), NULL);
+        look(header);
+        pep_decision_clear(&d);
+    }
+    assert_true(pep_metrics(p, metrics, 64 * 1024) < 64 * 1024);
+    look(metrics);
+    pep_close(p); /* delivers the records */
+    assert_int_equal(atomic_load(&records), 5);
+    assert_int_equal(atomic_load(&leaks), 0);
+    look(plain);
+    assert_int_equal(atomic_load(&leaks), 1); /* it would be seen */
+    free(proof);
+    free(forged);
+    free(late);
+    free(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_proof_needs_to_know_its_request),
         cmocka_unit_test(older_callers_are_served),
         cmocka_unit_test(missing_tokens_are_told_from_bad_ones),
+        cmocka_unit_test(tokens_stay_out_of_records_and_logs),
     };
     return cmocka_run_group_tests_name("decide_proof", tests, set_up, tear_down);
 }

@@ -284,6 +284,37 @@ static void what_is_seen_names_key_and_jti(void **unused)
     free(next);
 }
 
+/* RFC 9449 section 7.1: token and proof, with the thumbprint of section 6.1. */
+static void the_published_proof_holds(void **unused)
+{
+    (void)unused;
+    static const char proof[] = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIi"
+                                "wieCI6Imw4dEZyaHgtMzR0VjNoUkl"
+                                "DUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiV"
+                                "FRsY3VOSmFqSG10NnY5VERWclUwQ2"
+                                "R2R1JEQSIsImNydiI6IlAtMjU2In19."
+                                "eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0"
+                                "cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdC"
+                                "I6MTU2MjI2MjYxOCwiYXRoIjoiZlV"
+                                "IeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9."
+                                "2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPTo"
+                                "A1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
+    struct pep_error err = PEP_ERROR_INIT;
+    const struct pep_dpop_shown shown = {proof, "GET",
+                                         "https://resource.example.org/protectedresource"};
+    struct pep_dpop_expect expect = {
+        .shown = &shown,
+        .token = pep_span_string("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"),
+        .jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+        .now = 1562262618,
+        .window = PEP_DPOP_WINDOW_DEFAULT,
+    };
+    if (judge(&expect, &err) != PEP_JWT_OK)
+        fail_msg("%s", err.text);
+    expect.now += PEP_DPOP_WINDOW_DEFAULT + 1;
+    assert_int_equal(judge(&expect, &err), PEP_JWT_PROOF_TIME);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(a_proof_and_a_bound_token_belong_together),
         cmocka_unit_test(what_is_seen_names_key_and_jti),
+        cmocka_unit_test(the_published_proof_holds),
     };
     return cmocka_run_group_tests_name("dpop", tests, set_up, tear_down);
 }
