@@ -72,11 +72,15 @@ static int read_set(const json_t *array, const char *what, const struct taking *
     if (set->keys == NULL)
         return pep_error_set(err, PEP_ENOMEM, "%s: no memory", what);
     int r = PEP_OK;
+    struct pep_error why = PEP_ERROR_INIT; /* of the first key that is no good */
     for (size_t i = 0; r == PEP_OK && i < n; i++) {
-        struct pep_jwk_source src = {what, i, err, PEP_ALG_NONE};
+        struct pep_jwk_source src = {what, i, &why, PEP_ALG_NONE};
         r = read_one(&src, json_array_get(array, i), taking, set);
     }
-    return r;
+    if (r == PEP_OK && taking->usable && set->count == 0)
+        return pep_error_set(err, PEP_EFORMAT, "%s: none of the %zu keys may be used%s%s", what,
+                             set->ignored, why.code == PEP_OK ? "" : "; ", why.text);
+    return r == PEP_OK ? r : pep_error_set(err, r, "%s", pep_error_text(&why));
 }
 
 static int take(const json_t *document, const char *what, const struct taking *taking,
@@ -93,9 +97,6 @@ static int take(const json_t *document, const char *what, const struct taking *t
     ERR_set_mark();
     int r = read_set(array, what, taking, set, err);
     ERR_pop_to_mark();
-    if (r == PEP_OK && taking->usable && set->count == 0)
-        r = pep_error_set(err, PEP_EFORMAT, "%s: none of the %zu keys may be used", what,
-                          set->ignored);
     if (r != PEP_OK)
         pep_jwks_free(set);
     else

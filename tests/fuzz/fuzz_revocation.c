@@ -175,7 +175,7 @@ static void key_set(struct pep_span in)
         struct pep_error err = PEP_ERROR_INIT;
         int r = pep_issuer_read_relayed(issuer, in, &keys, &err);
         check((keys != NULL) == (r == PEP_OK));
-        check(r == PEP_OK ? pep_jwks_count(keys) > 0 : err.code == r);
+        check(err.code == r && (r != PEP_OK || pep_jwks_count(keys) > 0));
         for (size_t k = 0; k < pep_jwks_count(keys); k++) {
             const struct pep_jwk *key = pep_jwks_at(keys, k);
             check(pep_jwk_algorithm(key) != PEP_ALG_NONE);

@@ -271,6 +271,40 @@ static int first_sight(void)
     return r;
 }
 
+/* ---- floods ---- */
+
+/* Tokens that anybody can make up leave nothing behind, and push out nothing that is good. */
+static void test_refused_tokens_keep_nothing(void **state)
+{
+    (void)state;
+    char *forged = strdup(spared), *unknown = relayed_token(w.key[1], "a");
+    char *oversized = calloc(1, PEP_TOKEN_MAX + 2);
+    assert_true(forged != NULL && unknown != NULL && oversized != NULL);
+    forged[strlen(forged) - 9] ^= 1;
+    memset(oversized, 'A', PEP_TOKEN_MAX + 1);
+    const char *const bad[] = {"", "a.b.c", "e30.e30.AAAA", forged, unknown, oversized};
+    struct pep_active *a = atomic_load(&w.p->active);
+    size_t cached = pep_token_cache_count(a->tokens);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(pep_allow(w.p, bad[i], "read", "doc:1"));
+        long live = alloc.live;
+        for (unsigned n = 0; n < 200; n++)
+            assert_false(pep_allow(w.p, bad[i], "read", "doc:1"));
+        assert_int_equal(alloc.live, live);
+        assert_int_equal(pep_token_cache_count(a->tokens), cached);
+    }
+    struct pep_counts before, after;
+    pep_counters_sum(w.p->counters, &before);
+    assert_true(pep_allow(w.p, token, "read", "doc:1"));
+    assert_true(pep_allow(w.p, spared, "read", "doc:1"));
+    assert_true(pep_allow(w.p, relayed, "read", "doc:1"));
+    pep_counters_sum(w.p->counters, &after);
+    assert_int_equal(after.tokens[PEP_TOKEN_HIT] - before.tokens[PEP_TOKEN_HIT], 3);
+    free(forged);
+    free(unknown);
+    free(oversized);
+}
+
 /* ---- the cache ---- */
 
 static int store_and_load(void)
@@ -300,9 +334,13 @@ SCENARIO(store_and_load)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follow_steps),   cmocka_unit_test(test_take_set_and_keys),
-        cmocka_unit_test(test_distrust),       cmocka_unit_test(test_hand_over_list),
-        cmocka_unit_test(test_store_and_load), cmocka_unit_test(test_first_sight),
+        cmocka_unit_test(test_refused_tokens_keep_nothing),
+        cmocka_unit_test(test_follow_steps),
+        cmocka_unit_test(test_take_set_and_keys),
+        cmocka_unit_test(test_distrust),
+        cmocka_unit_test(test_hand_over_list),
+        cmocka_unit_test(test_store_and_load),
+        cmocka_unit_test(test_first_sight),
     };
     if (!failing_install())
         return 1;

@@ -242,6 +242,21 @@ static void keys_that_are_not_pinned_are_left_out(void **state)
     pep_standing_free(s);
 }
 
+/* A key that is no good beside a good one is left out, and is no failure. */
+static void one_bad_key_among_good_ones(void **state)
+{
+    (void)state;
+    struct pep_error err = PEP_ERROR_INIT;
+    char text[2048];
+    snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},%s",
+             strchr(w.first, '[') + 1);
+    come_aged(text, w.first, 0);
+    struct pep_standing *s = stand_at(0, 0, &err);
+    assert_int_equal(err.code, PEP_OK);
+    assert_int_equal(keys_at(s, FREE, FIXTURE_NOW), 1);
+    pep_standing_free(s);
+}
+
 /* Whoever holds the beacon key cannot add to keys that the signed policy has. */
 static void keys_for_others_are_not_looked_at(void **state)
 {
@@ -280,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_larger_time_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_sets_count_as_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_that_are_not_pinned_are_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_bad_key_among_good_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_for_others_are_not_looked_at, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_list_lives_as_long_as_somebody_looks, set_up, tear_down),
     };
