@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOCK_MAX 600 /* seconds that a step's time may be from this server's */
+#define CLOCK_MAX   600     /* seconds that a step's time may be from this server's */
+#define NUMBERS_MAX 1000000 /* that a step may leave out */
 
 static json_t *digest_json(const struct pep_revocations *list)
 {
@@ -119,6 +120,18 @@ static int refuse_step(struct operation *o, int rc, const struct pep_error *err)
     }
 }
 
+/* A signer's mistake or malice must not use up the numbers. */
+static int check_number(struct operation *o, const struct pep_revocations *next)
+{
+    uint64_t from = pep_revocations_number(revoked_list(o->server->revoked));
+    uint64_t to = pep_revocations_number(next);
+    if (to - from <= NUMBERS_MAX)
+        return 0;
+    return operate_refuse(o, "refused", "is this the pdpd that was restored?",
+                          "step %llu leaves out more than %d numbers after step %llu",
+                          (unsigned long long)to, NUMBERS_MAX, (unsigned long long)from);
+}
+
 static int check_time(struct operation *o, const struct pep_revocations *next)
 {
     int64_t ahead = pep_revocations_created(next) - o->now_ms / 1000;
@@ -168,6 +181,8 @@ int operate_token_revoke(struct operation *o)
     if (rc != 0)
         return refuse_step(o, rc, &err);
     rc = check_time(o, next);
+    if (rc == 0)
+        rc = check_number(o, next);
     if (rc != 0) {
         pep_revocations_free(next);
         return rc;

@@ -308,6 +308,7 @@ static void one_turn(struct pep_client *c)
     look_for_refresh(c);
     pep_client_step(c, &tick);
     pep_client_feed(c);
+    pep_client_release(c);
     send_outgoing(c, &c->outgoing);
     send_outgoing(c, &c->question);
 }

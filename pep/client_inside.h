@@ -76,6 +76,8 @@ struct pep_client {
     struct pep_buffer outgoing;  /* the one frame that waits for the fetch connection */
     struct pep_buffer roots;     /* text of the cache's root chain */
     size_t roots_taken;          /* of those that the sync machine followed */
+    bool held;                  /* a policy waits for the list of revoked tokens */
+    int64_t held_until;         /* boot time */
     uint64_t refresh;            /* pep_refresh() that the running conversation answers; 0: none */
 };
 
@@ -83,6 +85,8 @@ struct pep_client {
 void pep_client_step(struct pep_client *c, const struct pep_sync_event *event);
 /* What came beside bundles: asks for more, hands what is new to the handle, keeps it on disk. */
 void pep_client_feed(struct pep_client *c);
+/* Puts a policy into force that waited for the list of revoked tokens, once it is there or late. */
+void pep_client_release(struct pep_client *c);
 /* Both sockets anew. Failures are reported and tried again by the state machine's time-outs. */
 void pep_client_connect(struct pep_client *c);
 void pep_client_disconnect(struct pep_client *c);

@@ -66,29 +66,52 @@ static int not_signed(struct session *s, struct remote *r, const char *why)
                         why, remote_endpoint(r), remote_context(r)->name);
 }
 
-/* A list whose signer the root no longer names, taken over as it is: pdpd's own root of that time
- * says who it was. */
-static int adopt_older(struct session *s, struct remote *r, const struct pep_root *root,
+/* The root before `root`: one that `root` follows, whatever pdpd says. */
+static int root_before(struct session *s, struct remote *r, const struct pep_root *root,
+                       struct pep_root **ret)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct reply reply = REPLY_INIT;
+    struct pep_root *old = NULL, *again = NULL;
+    json_int_t version = (json_int_t)pep_root_version(root) - 1;
+    int rc = remote_call(r, json_pack("{s:s, s:I}", "op", "root.get", "version", version), NO_BYTES,
+                         &reply);
+    if (rc != EXIT_OK)
+        return rc;
+    if (pep_root_open(pep_span_of(reply.bytes, reply.size), NULL, &old, &err) != PEP_OK ||
+        pep_root_follow(old, pep_root_envelope(root), &again, &err) != PEP_OK)
+        rc = not_signed(s, r, pep_error_text(&err));
+    pep_root_free(again);
+    reply_free(&reply);
+    if (rc != EXIT_OK) {
+        pep_root_free(old);
+        return rc;
+    }
+    *ret = old;
+    return EXIT_OK;
+}
+
+/* A list whose signer the root no longer names, taken over as it is: an older root named it. Takes
+ * `root`. */
+static int adopt_older(struct session *s, struct remote *r, struct pep_root *root,
                        const struct pep_span parts[2], struct pep_revocations **ret)
 {
     struct pep_error err = PEP_ERROR_INIT;
-    int found = PEP_ESIGNATURE;
-    for (uint32_t v = pep_root_version(root) - 1; v >= 1 && found == PEP_ESIGNATURE; v--) {
-        struct reply reply = REPLY_INIT;
+    int rc = EXIT_OK, found = PEP_ESIGNATURE;
+    while (rc == EXIT_OK && found == PEP_ESIGNATURE && pep_root_version(root) > 1) {
         struct pep_root *old = NULL;
-        int rc = remote_call(r, json_pack("{s:s, s:I}", "op", "root.get", "version", (json_int_t)v),
-                             NO_BYTES, &reply);
+        rc = root_before(s, r, root, &old);
         if (rc != EXIT_OK)
-            return rc;
-        found = pep_root_open(pep_span_of(reply.bytes, reply.size), NULL, &old, &err);
-        if (found == PEP_OK) {
-            struct pep_signers signers = pep_root_revokers(old);
-            found = pep_revocations_adopt(parts[0], parts[1], 0, &signers, ret, &err);
-        }
-        pep_root_free(old);
-        reply_free(&reply);
+            break;
+        pep_root_free(root);
+        root = old;
+        struct pep_signers signers = pep_root_revokers(root);
+        found = pep_revocations_adopt(parts[0], parts[1], 0, &signers, ret, &err);
     }
-    return found == PEP_OK ? EXIT_OK : not_signed(s, r, pep_error_text(&err));
+    pep_root_free(root);
+    if (rc != EXIT_OK || found == PEP_OK)
+        return rc;
+    return not_signed(s, r, err.code == PEP_OK ? "no root names its signer" : pep_error_text(&err));
 }
 
 static int read_list(struct session *s, struct remote *r, const struct pep_root *root, bool renew,
@@ -107,8 +130,12 @@ static int read_list(struct session *s, struct remote *r, const struct pep_root 
     struct pep_span parts[2] = {pep_span_of(reply->bytes, (size_t)step),
                                 pep_span_of(reply->bytes + step, reply->size - (size_t)step)};
     int rc = pep_revocations_adopt(parts[0], parts[1], 0, &signers, ret, &err);
-    if (rc == PEP_ESIGNATURE && renew)
-        return adopt_older(s, r, root, parts, ret);
+    if (rc == PEP_ESIGNATURE && renew) {
+        struct pep_root *newest = NULL;
+        if (pep_root_open(pep_root_envelope(root), NULL, &newest, &err) != PEP_OK)
+            return session_failed(s, &err, "");
+        return adopt_older(s, r, newest, parts, ret);
+    }
     return rc == PEP_OK ? EXIT_OK : not_signed(s, r, pep_error_text(&err));
 }
 

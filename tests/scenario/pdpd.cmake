@@ -23,6 +23,8 @@ pep_pdpd_scenario(pdpd_doors 120)
 pep_pdpd_scenario(pdpd_revoke 120)
 pep_pdpd_scenario(pdpd_tokens 120)
 target_link_libraries(test_pdpd_tokens PRIVATE pep_static)
+target_compile_definitions(test_pdpd_tokens PRIVATE POLICYCTL_PROGRAM="$<TARGET_FILE:policyctl>")
+add_dependencies(test_pdpd_tokens policyctl)
 pep_pdpd_scenario(pdpd_kill 300)
 
 # Peers that libzmq would never be.

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -224,7 +226,12 @@ static void only_named_keys_and_the_present_count(void **state)
     assert_true(
         kit_code(upload(s, s->operator, list, pep_span_of(large, PEP_REVOCATION_STEP_SIZE + 1)),
                  "too_large"));
+    struct pep_revocations *far = none();
+    struct plan now = {time(NULL), 0, 1, s->d.keys.policy_key};
+    pep_revocations_skip(far, 1000000);
+    assert_true(refused(s, far, &now, "refused"));
     assert_int_equal(kit_metric(&s->d, "pdpd_revocations_number"), 0);
+    pep_revocations_free(far);
     past.created = time(NULL) - 540; /* within the ten minutes */
     struct pep_buffer step = make_step(list, &past);
     json_t *answer = upload(s, s->operator, list, pep_buffer_span(&step));
@@ -512,8 +519,6 @@ static void a_new_root_says_who_revokes(void **state)
     kit_close(client);
 }
 
-/* ---- as many as there may be, to a real client ---- */
-
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st;
@@ -521,6 +526,75 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     (void)at;
     return remove(path);
 }
+
+static void write_file(const char *folder, const char *name, struct pep_span bytes)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes.data, 1, bytes.size, f), bytes.size);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+/* policyctl's folder of an operator who holds the key that only revokes. */
+static void make_desk(struct site *s, const char *folder, const struct pep_private_key *revoker)
+{
+    char path[128];
+    struct pep_buffer private = pep_buffer_of(4096), public = pep_buffer_of(4096);
+    snprintf(path, sizeof(path), "%s/policyctl", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/policyctl/keys", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(pep_private_key_to_pem(revoker, &private), 0);
+    assert_int_equal(pep_public_key_to_pem(pep_private_key_public(revoker), &public), 0);
+    write_file(path, "revocation.key", pep_buffer_span(&private));
+    write_file(path, "revocation.pub", pep_buffer_span(&public));
+    write_file(folder, "root.json", pep_root_envelope(s->d.keys.root));
+    pep_buffer_free(&private);
+    pep_buffer_free(&public);
+}
+
+/* The exit code of `policyctl WORDS`, in that folder. */
+static int policyctl(const char *folder, const char *words)
+{
+    char command[1024];
+    snprintf(command, sizeof(command),
+             "cd %s && XDG_CONFIG_HOME=%s " POLICYCTL_PROGRAM " %s >>out 2>&1", folder, folder,
+             words);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void an_operator_signs_the_list_anew(void **state)
+{
+    struct site *s = *state;
+    char folder[] = "/tmp/pdpd-tokens-XXXXXX", words[256];
+    struct pep_private_key *revoker = fixture_key("revoker");
+    struct pep_revocations *list = none();
+    assert_non_null(mkdtemp(folder));
+    add_step(s, &list, 2);
+    upload_root_with(s, revoker);
+    make_desk(s, folder, revoker);
+    snprintf(words, sizeof(words), "context add k %s/operator.json --root root.json", s->d.folder);
+    assert_int_equal(policyctl(folder, words), 0);
+    assert_int_equal(policyctl(folder, "token revoke --list"), 1);
+    assert_int_equal(policyctl(folder, "token revoke --issuer i --jti j --for 1h"), 1);
+    assert_int_equal(kit_metric(&s->d, "pdpd_revocations_number"), 1);
+    assert_int_equal(policyctl(folder, "doctor"), 1); /* says so */
+    assert_int_equal(policyctl(folder, "token revoke --renew"), 0);
+    assert_true(is_signed(s));
+    assert_int_equal(policyctl(folder, "token revoke --list"), 0);
+    assert_int_equal(policyctl(folder, "token revoke --issuer i --jti j --for 1h"), 0);
+    assert_int_equal(kit_metric(&s->d, "pdpd_revocations_number"), 3);
+    assert_int_equal(kit_metric(&s->d, "pdpd_revocations_entries"), 3);
+    assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    pep_revocations_free(list);
+    pep_private_key_free(revoker);
+}
+
+/* ---- as many as there may be, to a real client ---- */
 
 /* An identity folder made by libpep itself. */
 static void enrol(struct site *s, const char *folder)
@@ -595,9 +669,13 @@ static void a_full_list_reaches_a_client(void **state)
     assert_int_equal(pep_revocation_step_write(list, more.created, &surplus, 1, &body, NULL),
                      PEP_ELIMIT);
     pep_buffer_free(&body);
+    start = seconds();
     pep *p = open_client(identity, cache);
-    print_message("the whole list on a client after %.2f s\n",
-                  until_it_holds(p, pep_revocations_number(list)));
+    pep_status first = PEP_STATUS_INIT;
+    assert_int_equal(pep_wait_ready(p, KIT_PATIENCE), PEP_OK);
+    pep_get_status(p, &first); /* no decision before it is there */
+    assert_int_equal(first.revocations, pep_revocations_number(list));
+    print_message("the whole list on a client after %.2f s\n", seconds() - start);
     struct plan renewal = {time(NULL), 0, 0, s->d.keys.policy_key};
     struct pep_buffer step = make_step(list, &renewal);
     json_t *answer = upload(s, s->operator, list, pep_buffer_span(&step));
@@ -631,6 +709,7 @@ int main(void)
         TEST(every_bundle_hears_and_nothing_is_lost),
         TEST(a_client_ahead_is_reported_once),
         TEST(a_new_root_says_who_revokes),
+        TEST(an_operator_signs_the_list_anew),
         TEST(a_full_list_reaches_a_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
