@@ -152,8 +152,13 @@ static bool uses_dpop(const struct call *c, const struct pep_asked *asked)
            (e != NULL && e->bound != NULL && pep_jwt_jkt(e->bound)[0] != '\0');
 }
 
-static void fill_rest(pep_decision *d, const struct call *c, const struct pep_asked *asked,
-                      bool allowed)
+static void fill_token(pep_decision *d, const struct call *c, const struct pep_asked *asked)
+{
+    const char *error = c->refusal == PEP_JWT_OK ? NULL : pep_jwt_reason_name(c->refusal);
+    pep_decision_put_token(d, error, uses_dpop(c, asked));
+}
+
+static void fill_rest(pep_decision *d, const struct call *c, bool allowed)
 {
     d->allowed = allowed;
     d->state = c->state;
@@ -161,8 +166,6 @@ static void fill_rest(pep_decision *d, const struct call *c, const struct pep_as
     d->epoch = c->active == NULL ? 0 : c->active->epoch;
     d->version = c->active == NULL ? 0 : c->active->version;
     d->age_ms = (uint64_t)c->age_ms;
-    const char *error = c->refusal == PEP_JWT_OK ? NULL : pep_jwt_reason_name(c->refusal);
-    pep_decision_put_token(d, error, uses_dpop(c, asked));
 }
 
 static bool answer(struct call *c, const struct pep_asked *asked, struct pep_verdict *v,
@@ -182,7 +185,7 @@ static bool answer(struct call *c, const struct pep_asked *asked, struct pep_ver
     record.eval_ns = now_ns > c->since_ns ? (uint64_t)(now_ns - c->since_ns) : 0;
     c->since_ns = now_ns;
     if (d != NULL) {
-        fill_rest(d, c, asked, allowed);
+        fill_rest(d, c, allowed);
         memcpy(d->id, record.id, sizeof(record.id));
         d->eval_ns = record.eval_ns;
     }
@@ -225,6 +228,8 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
             pep_policy_decide(c->active->policy, &asked.request, &v);
     }
     bool allowed = answer(c, &asked, &v, d);
+    if (d != NULL)
+        fill_token(d, c, &asked);
     pep_asked_clear(&asked);
     return allowed;
 }
