@@ -313,6 +313,28 @@ static void subjects_are_refused(void **state)
     pep_policy_free(p);
 }
 
+/* Sixteen actors, and one more. */
+static void chains_are_bounded(void **state)
+{
+    (void)state;
+    struct kit_file files[] = {{"policies/p.lua", ALLOW}};
+    struct pep_policy *p = kit_policy(files, 1);
+    json_t *act = NULL;
+    for (int n = 1; n <= 17; n++) {
+        struct pep_subject *s = NULL;
+        struct pep_error err = PEP_ERROR_INIT;
+        act = act == NULL ? json_pack("{s:s}", "sub", "a")
+                          : json_pack("{s:s, s:o}", "sub", "a", "act", act);
+        json_t *claims = json_pack("{s:s, s:O}", "sub", "ann", "act", act);
+        assert_int_equal(pep_subject_from_claims(p, claims, &s, &err),
+                         n <= 16 ? PEP_OK : PEP_ETOKEN);
+        pep_subject_free(s);
+        json_decref(claims);
+    }
+    json_decref(act);
+    pep_policy_free(p);
+}
+
 /* ---- several challenges ---- */
 
 static void challenges_ask_for_the_smallest_age(void **state)
@@ -460,6 +482,7 @@ int main(void)
         cmocka_unit_test(combining_mean_what_they_say),
         cmocka_unit_test(requests_mean_what_they_say),
         cmocka_unit_test(subjects_are_refused),
+        cmocka_unit_test(chains_are_bounded),
         cmocka_unit_test(challenges_ask_for_the_smallest_age),
         cmocka_unit_test(effort_does_not_grow_with_rules),
         cmocka_unit_test(threads_share_a_policy),
