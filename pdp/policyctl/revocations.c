@@ -198,25 +198,31 @@ static int upload(struct remote *r, const struct pep_revocations *list, struct p
                       step, ret);
 }
 
-/* One try; *again: somebody else was first. */
-static int try_once(struct session *s, struct remote *r, const struct pep_root *root,
-                    const struct revocations_request *request, const struct pep_private_key *key,
-                    struct pep_revocations **ret, bool *again)
+struct adding {
+    struct session *s;
+    struct remote *r;
+    const struct pep_root *root;
+    const struct revocations_request *request;
+    struct pep_private_key *key;
+    bool again; /* in: whether one more try is left; out: somebody else was first */
+};
+
+static int try_once(struct adding *a, struct pep_revocations **ret)
 {
     struct pep_revocations *list = NULL, *next = NULL;
     struct pep_buffer step = pep_buffer_of(PEP_REVOCATION_STEP_SIZE);
     struct reply reply = REPLY_INIT;
-    int rc = revocations_load(s, r, root, request->renew, &list);
+    int rc = revocations_load(a->s, a->r, a->root, a->request->renew, &list);
     if (rc == EXIT_OK)
-        rc = sign(s, request, key, list, &step);
+        rc = sign(a->s, a->request, a->key, list, &step);
     if (rc == EXIT_OK)
-        rc = follow(s, root, list, pep_buffer_span(&step), &next);
+        rc = follow(a->s, a->root, list, pep_buffer_span(&step), &next);
     if (rc == EXIT_OK)
-        rc = upload(r, list, pep_buffer_span(&step), &reply);
-    *again = rc == EXIT_OK && reply_is(&reply, "conflict") && *again;
-    if (rc == EXIT_OK && !*again)
-        rc = reply_good(&reply) ? remember(s, r, next) : reply_refused(r, &reply);
-    if (rc == EXIT_OK && !*again) {
+        rc = upload(a->r, list, pep_buffer_span(&step), &reply);
+    a->again = rc == EXIT_OK && a->again && reply_is(&reply, "conflict");
+    if (rc == EXIT_OK && !a->again)
+        rc = reply_good(&reply) ? remember(a->s, a->r, next) : reply_refused(a->r, &reply);
+    if (rc == EXIT_OK && !a->again) {
         *ret = next;
         next = NULL;
     }
@@ -242,15 +248,14 @@ int revocations_add(struct session *s, struct remote *r, const struct pep_root *
                     const struct revocations_request *request, struct pep_revocations **ret)
 {
     struct pep_error err = PEP_ERROR_INIT;
-    struct pep_private_key *key = NULL;
-    if (keyring_choose_revoker(root, request->key, &key, &err) != PEP_OK)
+    struct adding a = {s, r, root, request, NULL, true};
+    if (keyring_choose_revoker(root, request->key, &a.key, &err) != PEP_OK)
         return not_authorised(s, &err);
     int rc = EXIT_OK;
-    bool again = true;
-    for (int left = TRIES; again && rc == EXIT_OK; left--) {
-        again = left > 1;
-        rc = try_once(s, r, root, request, key, ret, &again);
+    for (int left = TRIES; a.again && rc == EXIT_OK; left--) {
+        a.again = left > 1;
+        rc = try_once(&a, ret);
     }
-    pep_private_key_free(key);
+    pep_private_key_free(a.key);
     return rc;
 }
