@@ -197,8 +197,14 @@ typedef struct pep_query {
     const char *traceparent;               /* W3C trace context; an invalid one is ignored */
     const unsigned char *peer_cert_sha256; /* 32 bytes: hash of the caller's TLS certificate (DER),
                                               for certificate-bound tokens (RFC 8705); or NULL */
+    const char *dpop;        /* the request's one DPoP header (RFC 9449), for tokens bound to a key; */
+    const char *http_method; /* or NULL. Only where the token came as "Authorization: DPoP": with a */
+    const char *http_uri;    /* token that is not bound it is refused. Needs the method and the URI as
+                                the client sees it, absolute ("https://api.acme/invoices"). A proof
+                                counts for one call */
 } pep_query;
-#define PEP_QUERY_INIT {sizeof(pep_query), NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL}
+#define PEP_QUERY_INIT                                                                             \
+    {sizeof(pep_query), NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* One of several questions about one token. */
 typedef struct pep_item {
@@ -232,10 +238,13 @@ typedef struct pep_decision {
     const char *obligations; /* JSON array text, or NULL; owned by the decision */
     const char *advice;      /* JSON array text, or NULL; owned by the decision */
     void *owned;             /* private */
+    const char *token_error; /* of `bad_token`: why in one word ("expired", "missing"; libpep(3)),
+                                for operators and not for clients; else NULL. Static */
+    bool dpop;               /* the token is bound to a key (RFC 9449), or a proof came with it */
 } pep_decision;
 #define PEP_DECISION_INIT                                                                          \
     {sizeof(pep_decision), false, PEP_DENY, PEP_CODE_UNAVAILABLE, PEP_EMPTY, false, 0, 0, 0, 0,     \
-     {0}, {0}, {0}, NULL, NULL, NULL}
+     {0}, {0}, {0}, NULL, NULL, NULL, NULL, false}
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -277,10 +286,13 @@ typedef struct pep_options {
     void *user; /* handed to the callbacks, which run on the library's thread, may call everything
                    but pep_close(), and keep nothing of what they are given after they return.
                    pep_wait_ready() and pep_refresh() do not wait there (ESTATE) */
+    size_t proof_cache;      /* DPoP proofs remembered, so that none counts twice; default 262144;
+                                1024..16777216. Full of live ones: deny */
+    uint32_t proof_window_s; /* seconds that a DPoP proof lives; default 60; 1..600 */
 } pep_options;
 #define PEP_OPTIONS_INIT                                                                           \
     {sizeof(pep_options), PEP_SUBSCRIBE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0,   \
-     0, NULL, NULL, NULL, NULL}
+     0, NULL, NULL, NULL, NULL, 0, 0}
 
 /* ---- life --------------------------------------------------------------------------------- */
 
@@ -346,6 +358,25 @@ PEP_API void pep_decision_clear(pep_decision *decision);
 PEP_API bool pep_next_obligation(pep_decision *decision, size_t *it, const char **type,
                                  const char **json);
 
+/* A decision in HTTP: *status (may be NULL), and the value of the `WWW-Authenticate` header that
+ * goes with it. Returns the length of the value without the NUL; 0: send no such header. If that is
+ * not less than `size`, `buffer` holds an empty string, never a shorter value: nothing in it needs
+ * more escaping. `realm` may be NULL.
+ *
+ *     200  allowed                                              -
+ *     400  bad_request                                          error="invalid_request"
+ *     401  bad_token; without any token there is no `error`     error="invalid_token"
+ *     401  a DPoP proof that does not hold                      error="invalid_dpop_proof"
+ *     401  challenge to sign in anew or more strongly           error="insufficient_user_
+ *          authentication", acr_values="a b", max_age="300"
+ *     403  not_granted, denied, obligation, unknown             error="insufficient_scope"
+ *     403  a challenge of another kind                          -
+ *     503  everything else                                      -
+ *
+ * The scheme is `DPoP` where the token is bound to a key, else `Bearer`. RFC 6750, 9449, 9470. */
+PEP_API size_t pep_www_authenticate(const pep_decision *decision, const char *realm, char *buffer,
+                                    size_t size, int *status);
+
 /* Builds "type:seg/seg" with each segment encoded (%2F %3A %2A %25), so that a segment from a user
  * cannot become two. Returns the length that was needed, without the NUL; if that is not less than
  * `size` bytes, `buffer` holds an empty string, never a shorter name. 0 and an empty string if the
@@ -369,8 +400,10 @@ typedef struct pep_status {
     char bundle[64];
     char digest[72]; /* "sha256:" and 64 hex digits; empty without a policy */
     char service[80]; /* client id, "NAME/k"; empty in PEP_FILE mode */
+    uint64_t revocations; /* step of the list of revoked tokens that decisions look at; 0: none */
 } pep_status;
-#define PEP_STATUS_INIT {sizeof(pep_status), PEP_EMPTY, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}}
+#define PEP_STATUS_INIT \
+    {sizeof(pep_status), PEP_EMPTY, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}, 0}
 
 /* A consistent snapshot; never waits. Start with PEP_STATUS_INIT: without a size nothing is filled
  * in. State PEP_CLOSED on a NULL handle. */

@@ -1,4 +1,4 @@
-/* FETCH and WANT: see fetch.h. */
+/* FETCH, WANT and FEED: see fetch.h. */
 #include "fetch.h"
 
 #include "fleet.h"
@@ -97,6 +97,27 @@ static int handle_want(struct server *s, struct client *client, struct pep_span 
     return rc;
 }
 
+static int handle_feed(struct server *s, struct client *client, struct pep_span frame,
+                       int64_t now_ms, struct outbox *out)
+{
+    struct pep_feed feed;
+    int rc = pep_feed_read(frame, &feed);
+    if (rc != 0)
+        return rc;
+    struct message *m = outbox_message(out);
+    if (m == NULL)
+        return PEP_ENOMEM;
+    if (in_scope(client, feed.bundle)) {
+        feeds_watch(&s->feeds, &feed, client->id, now_ms);
+        rc = feeds_answer(&s->feeds, &feed, m);
+    } else {
+        rc = feeds_nothing(&s->feeds, &feed, m);
+    }
+    if (rc == 0 && !bucket_take(&client->bytes, &byte_limit, (int64_t)message_size(m), now_ms))
+        rc = PEP_ELIMIT;
+    return rc;
+}
+
 int fetch_handle(struct server *s, struct client *client, struct pep_span frame, int64_t now_ms,
                  struct outbox *out)
 {
@@ -107,6 +128,8 @@ int fetch_handle(struct server *s, struct client *client, struct pep_span frame,
         return handle_fetch(s, client, frame, now_ms, out);
     case PEP_MSG_WANT:
         return handle_want(s, client, frame, now_ms, out);
+    case PEP_MSG_FEED:
+        return handle_feed(s, client, frame, now_ms, out);
     default:
         return PEP_EFORMAT;
     }

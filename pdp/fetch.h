@@ -1,5 +1,5 @@
 /*
- * The fetch port's messages: FETCH and WANT of an authenticated client. Out of scope, unknown and
+ * The fetch port's messages: FETCH, WANT and FEED of an authenticated client. Out of scope, unknown and
  * unpublished bundles all get the same answer, "nothing for you".
  */
 #ifndef PDP_FETCH_H

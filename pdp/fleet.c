@@ -13,6 +13,7 @@ struct report {
     struct pep_head have, rejected;
     uint8_t state;
     uint64_t age_ms;
+    uint64_t revocations;
     char reason[PEP_REASON_TEXT + 1];
     char library[32];
 };
@@ -58,6 +59,7 @@ int fleet_report(struct client *client, const struct pep_fetch *f, int64_t now_m
     r->rejected = f->rejected;
     r->state = f->state;
     r->age_ms = f->age_ms;
+    r->revocations = f->revocations;
     snprintf(r->reason, sizeof(r->reason), "%s", f->reason);
     snprintf(r->library, sizeof(r->library), "%s", f->library);
     return 0;
@@ -89,11 +91,13 @@ static json_t *describe(const struct client *client, const struct report *r, int
     /* What the client said, plus the time since it said it: it has not been proved current since.
      */
     int64_t silent = r == NULL || r->seen_ms > now_ms ? 0 : now_ms - r->seen_ms;
-    json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:O}", "name",
-                          client->service, "instance", (int)client->instance, "client", client->id,
-                          "bundle", client->bundle, "epoch", (json_int_t)have->epoch, "version",
-                          (json_int_t)have->version, "digest", digest, "state", state_of(client, r),
-                          "reason", r == NULL ? "" : r->reason, "labels", client->labels);
+    json_t *o =
+        json_pack("{s:s, s:i, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:s, s:O}", "name",
+                  client->service, "instance", (int)client->instance, "client", client->id,
+                  "bundle", client->bundle, "epoch", (json_int_t)have->epoch, "version",
+                  (json_int_t)have->version, "digest", digest, "state", state_of(client, r),
+                  "revocations", r == NULL ? json_null() : json_integer((json_int_t)r->revocations),
+                  "reason", r == NULL ? "" : r->reason, "labels", client->labels);
     if (o == NULL)
         return NULL;
     int bad = 0;
@@ -115,20 +119,45 @@ static json_t *describe(const struct client *client, const struct report *r, int
     return NULL;
 }
 
+/* Whether this process counts: see fleet_put_status(). */
+static bool is_alive(const struct report *r, int64_t latest, int64_t now_ms)
+{
+    return r->seen_ms >= latest || now_ms - r->seen_ms <= FLEET_SILENT_MS;
+}
+
+static int64_t latest_of(const struct fleet_reports *all)
+{
+    int64_t latest = INT64_MIN;
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        if (all->items[i].seen_ms > latest)
+            latest = all->items[i].seen_ms;
+    }
+    return latest;
+}
+
+size_t fleet_behind(const struct client *client, uint64_t revocations, int64_t since_ms,
+                    int64_t now_ms)
+{
+    const struct fleet_reports *all = client->reports;
+    int64_t latest = latest_of(all);
+    size_t n = 0;
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        const struct report *r = &all->items[i];
+        n += r->revocations < revocations && r->seen_ms > since_ms && is_alive(r, latest, now_ms);
+    }
+    return n;
+}
+
 int fleet_put_status(const struct client *client, int64_t now_ms, json_t *services)
 {
     size_t count = client->reports == NULL ? 0 : client->reports->count;
     if (count == 0)
         return json_array_append_new(services, describe(client, NULL, now_ms)) == 0 ? 0
                                                                                     : PEP_ENOMEM;
-    int64_t latest = INT64_MIN;
-    for (size_t i = 0; i < count; i++) {
-        if (client->reports->items[i].seen_ms > latest)
-            latest = client->reports->items[i].seen_ms;
-    }
+    int64_t latest = latest_of(client->reports);
     for (size_t i = 0; i < count; i++) {
         const struct report *r = &client->reports->items[i];
-        if (r->seen_ms < latest && now_ms - r->seen_ms > FLEET_SILENT_MS)
+        if (!is_alive(r, latest, now_ms))
             continue;
         json_t *o = describe(client, r, now_ms);
         if (json_array_append_new(services, o) != 0)

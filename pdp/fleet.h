@@ -16,6 +16,10 @@
 
 /* Takes the report that came with a fetch at `now_ms` (Unix milliseconds). Errors: ENOMEM. */
 int fleet_report(struct client *client, const struct pep_fetch *fetch, int64_t now_ms);
+/* How many of this client's processes said after `since_ms` that they hold an older list of revoked
+ * tokens than this one. */
+size_t fleet_behind(const struct client *client, uint64_t revocations, int64_t since_ms,
+                    int64_t now_ms);
 void fleet_forget(struct client *client);
 /* Appends one object per reporter of this client to a JSON array, as `policyctl status` prints
  * them; a client that never reported is one object with state "UNSEEN". Processes that ended are

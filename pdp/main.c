@@ -58,7 +58,11 @@ static int open_parts(struct server *s, struct pep_error *err)
         rc = registry_load(s->registry, s->store, err);
     if (rc == 0)
         rc = roots_open(s->store, &s->roots, err);
-    struct publisher_parts parts = {s->store, s->roots, s->beacon, &s->metrics};
+    if (rc == 0)
+        rc = revoked_open(s->store, s->roots, &s->revoked, err);
+    s->feeds.revoked = s->revoked;
+    s->feeds.metrics = &s->metrics;
+    struct publisher_parts parts = {s->store, s->roots, &s->feeds, s->beacon, &s->metrics};
     if (rc == 0)
         rc = publisher_open(&parts, &s->publisher, err);
     if (rc == 0)
@@ -68,6 +72,7 @@ static int open_parts(struct server *s, struct pep_error *err)
     atomic_store(&s->health.root, roots_newest(s->roots) != NULL);
     metrics_set(&s->metrics, METRIC_ROOT, roots_version(s->roots));
     metrics_set(&s->metrics, METRIC_CLIENTS, registry_client_count(s->registry));
+    revoked_measure(s->revoked, &s->metrics);
     return 0;
 }
 
@@ -75,6 +80,7 @@ static void close_parts(struct server *s)
 {
     limiter_free(s->enrol_limiter);
     publisher_close(s->publisher);
+    revoked_close(s->revoked);
     roots_close(s->roots);
     registry_free(s->registry);
     pep_private_key_free(s->beacon);

@@ -40,6 +40,15 @@ static const struct {
     [METRIC_BUNDLES] = {"pdpd_bundles", "", "gauge", "Bundles with a version."},
     [METRIC_ROOT] = {"pdpd_root_version", "", "gauge", "Version of the newest root document."},
     [METRIC_STORE_ERRORS] = {"pdpd_store_errors_total", "", "counter", "Failed store writes."},
+    [METRIC_FEEDS_SAME] = {"pdpd_feeds_total", "{answer=\"same\"}", "counter",
+                           "Questions for revoked tokens and relayed keys, by what was answered."},
+    [METRIC_FEEDS_STEPS] = {"pdpd_feeds_total", "{answer=\"steps\"}", "counter", NULL},
+    [METRIC_FEEDS_SET] = {"pdpd_feeds_total", "{answer=\"set\"}", "counter", NULL},
+    [METRIC_FEEDS_NONE] = {"pdpd_feeds_total", "{answer=\"none\"}", "counter", NULL},
+    [METRIC_REVOCATIONS_NUMBER] = {"pdpd_revocations_number", "", "gauge",
+                                   "Number of the newest list of revoked tokens."},
+    [METRIC_REVOCATIONS_ENTRIES] = {"pdpd_revocations_entries", "", "gauge",
+                                    "Entries in the list of revoked tokens."},
 };
 
 void metrics_add(struct metrics *m, enum metric which, uint64_t n)

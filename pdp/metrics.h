@@ -36,6 +36,12 @@ enum metric {
     METRIC_BUNDLES,
     METRIC_ROOT,
     METRIC_STORE_ERRORS,
+    METRIC_FEEDS_SAME, /* in the order of enum pep_revoked_kind */
+    METRIC_FEEDS_STEPS,
+    METRIC_FEEDS_SET,
+    METRIC_FEEDS_NONE,
+    METRIC_REVOCATIONS_NUMBER,
+    METRIC_REVOCATIONS_ENTRIES,
     METRICS
 };
 

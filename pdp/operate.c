@@ -30,6 +30,8 @@ static const struct {
     {"operator.add", ROLE_ADMIN, operate_operator_add, true},
     {"operator.list", ROLE_VIEWER, operate_operator_list, false},
     {"operator.revoke", ROLE_ADMIN, operate_operator_revoke, true},
+    {"token.list", ROLE_VIEWER, operate_token_list, false},
+    {"token.revoke", ROLE_ROLLOUT, operate_token_revoke, true},
     {"audit", ROLE_VIEWER, operate_audit_list, false},
 };
 #define OPERATIONS (sizeof(table) / sizeof(table[0]))

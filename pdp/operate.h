@@ -75,6 +75,8 @@ int operate_service_resume(struct operation *o);
 int operate_operator_add(struct operation *o);
 int operate_operator_list(struct operation *o);
 int operate_operator_revoke(struct operation *o);
+int operate_token_list(struct operation *o);
+int operate_token_revoke(struct operation *o);
 int operate_audit_list(struct operation *o);
 
 /* The answer to a reviewed push; also stores and publishes it. */

@@ -102,11 +102,16 @@ int operate_root_upload(struct operation *o)
         return operate_failed(o, rc, &err);
     }
     roots_add(s->roots, root);
+    revoked_judge(s->revoked);
     publisher_beacon(s->publisher);
     metrics_set(&s->metrics, METRIC_ROOT, version);
     atomic_store(&s->health.root, true);
     log_info("root: version %u uploaded by %s", version, o->op->name);
     warn_of_orphans(s, o->now_ms / 1000);
+    if (!revoked_signed(s->revoked))
+        log_warning("root: it no longer names the key that signed the list of revoked tokens; "
+                    "services keep what they have, new ones cannot take it: "
+                    "policyctl token revoke --renew");
     return operate_set(o, "version", json_integer(version));
 }
 

@@ -19,6 +19,7 @@
 #define USES_MAX  100000
 #define LABELS    64
 #define LABEL_MAX 128
+#define BEHIND_MS 3000 /* that a service is given to take a new list of revoked tokens */
 
 /* ---- status ---- */
 
@@ -36,6 +37,24 @@ static int put_bundle(json_t *bundles, const struct topic *t)
 static bool wanted(const char *filter, const char *bundle)
 {
     return filter[0] == '\0' || strcmp(filter, bundle) == 0;
+}
+
+/* The list of revoked tokens, and how many services that were heard since hold an older one. */
+static json_t *revocations_json(const struct operation *o)
+{
+    const struct server *s = o->server;
+    const struct pep_revocations *list = revoked_list(s->revoked);
+    uint64_t number = pep_revocations_number(list);
+    int64_t since = revoked_taken_ms(s->revoked) + BEHIND_MS;
+    json_int_t behind = 0;
+    for (const struct client *c = registry_clients(s->registry); c != NULL; c = c->next) {
+        if (c->state == CLIENT_ACTIVE)
+            behind += (json_int_t)fleet_behind(c, number, since, o->now_ms);
+    }
+    return json_pack("{s:I, s:I, s:I, s:b, s:I}", "number", (json_int_t)number, "entries",
+                     (json_int_t)pep_revocations_count(list), "created",
+                     (json_int_t)pep_revocations_created(list), "signed",
+                     (int)revoked_signed(s->revoked), "behind", behind);
 }
 
 int operate_status(struct operation *o)
@@ -62,6 +81,7 @@ int operate_status(struct operation *o)
     }
     rc = operate_set(o, "bundles", bundles);
     rc |= operate_set(o, "services", services);
+    rc |= operate_set(o, "revocations", revocations_json(o));
     return rc;
 }
 

@@ -205,6 +205,7 @@ bool publisher_notice(struct publisher *p, int64_t now_ms, struct message *out)
     n.seq = t->seq;
     n.issued_at = t->issued_at;
     n.head = t->newest->head;
+    feeds_of(p->parts.feeds, t->name, &n.feeds);
     struct pep_buffer frame = pep_buffer_of(PEP_NOTICE_MAX);
     pep_notice_write(&n, &frame);
     message_copy(out, pep_span_of(t->name, strlen(t->name) + 1));
@@ -280,6 +281,7 @@ static int fill_answer(struct publisher *p, struct topic *t, const struct pep_fe
     a->issued_at = now_ms > t->issued_at ? now_ms : t->issued_at;
     t->issued_at = a->issued_at;
     a->head = t->newest->head;
+    feeds_of(p->parts.feeds, t->name, &a->feeds);
     a->kind = same_head(&a->head, &fetch->have) ? PEP_ANSWER_SAME : PEP_ANSWER_VERSION;
     return rc;
 }

@@ -9,6 +9,7 @@
 #ifndef PDP_PUBLISHER_H
 #define PDP_PUBLISHER_H
 
+#include "feeds.h"
 #include "message.h"
 #include "metrics.h"
 #include "roots.h"
@@ -24,6 +25,7 @@ struct publisher;
 struct publisher_parts { /* all borrowed, and must outlive the publisher */
     struct store *store;
     const struct roots *roots;
+    const struct feeds *feeds;
     const struct pep_private_key *beacon;
     struct metrics *metrics;
 };

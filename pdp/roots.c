@@ -69,12 +69,18 @@ uint32_t roots_version(const struct roots *r)
     return r->count == 0 ? 0 : pep_root_version(roots_newest(r));
 }
 
-struct pep_span roots_envelope(const struct roots *r, uint32_t version)
+const struct pep_root *roots_at(const struct roots *r, uint32_t version)
 {
     uint32_t newest = roots_version(r);
     if (version == 0 || version > newest || newest - version >= r->count)
-        return pep_span_of(NULL, 0);
-    return pep_root_envelope(r->chain[r->count - 1 - (newest - version)]);
+        return NULL;
+    return r->chain[r->count - 1 - (newest - version)];
+}
+
+struct pep_span roots_envelope(const struct roots *r, uint32_t version)
+{
+    const struct pep_root *root = roots_at(r, version);
+    return root == NULL ? pep_span_of(NULL, 0) : pep_root_envelope(root);
 }
 
 /* Does the beacon role hold this key? */

@@ -18,6 +18,8 @@ void roots_close(struct roots *roots);
 /* The newest, or NULL while there is none. Borrowed until the next roots_add(). */
 const struct pep_root *roots_newest(const struct roots *roots);
 uint32_t roots_version(const struct roots *roots); /* 0: none */
+/* NULL if that version is not there. Borrowed as above. */
+const struct pep_root *roots_at(const struct roots *roots, uint32_t version);
 /* The exact bytes of version `version`; empty if it is not there. */
 struct pep_span roots_envelope(const struct roots *roots, uint32_t version);
 

@@ -12,6 +12,7 @@
 #define PDP_SERVER_H
 
 #include "config.h"
+#include "feeds.h"
 #include "metrics.h"
 #include "publisher.h"
 #include "registry.h"
@@ -60,6 +61,8 @@ struct server {
     struct store *store;
     struct registry *registry;
     struct roots *roots;
+    struct revoked *revoked;
+    struct feeds feeds;
     struct publisher *publisher;
     struct review *review;
     struct limiter *enrol_limiter;

@@ -89,6 +89,24 @@ int store_each_content(struct store *store, const char *bundle, uint64_t version
                        int (*each)(void *context, const struct store_content *row), void *context,
                        struct pep_error *err);
 
+/* ---- revoked tokens: the newest signed steps, and the whole list after the last of them ---- */
+struct store_step {
+    uint64_t number;
+    uint32_t root; /* version of the root document that named its signer */
+    struct pep_span step;
+};
+/* Adds a step and replaces the list; of older steps only those above `keep_above` stay. ECONFLICT:
+ * a step with this number, or a higher one, is there. */
+int store_put_step(struct store *store, const struct store_step *step, struct pep_span set,
+                   uint64_t keep_above, const struct store_audit *audit, struct pep_error *err);
+/* Oldest first. */
+int store_each_step(struct store *store, int (*each)(void *context, const struct store_step *row),
+                    void *context, struct pep_error *err);
+/* The list after step `number`, in one call. ENOTFOUND: it is another step's. */
+int store_get_set(struct store *store, uint64_t number,
+                  int (*each)(void *context, struct pep_span set), void *context,
+                  struct pep_error *err);
+
 /* ---- sequence numbers: `*ret` and the `block - 1` after it are the caller's, once and for all
  * ---- */
 int store_reserve(struct store *store, const char *bundle, uint64_t block, uint64_t *ret,

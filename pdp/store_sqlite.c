@@ -71,6 +71,15 @@ static const char *const migrations[] = {
     "CREATE TRIGGER version_rises BEFORE INSERT ON version WHEN NEW.version <="
     " (SELECT max(version) FROM version WHERE bundle = NEW.bundle)"
     " BEGIN SELECT RAISE(ABORT,'versions rise'); END;",
+
+    "CREATE TABLE revoked_step(number INTEGER PRIMARY KEY, root INTEGER NOT NULL,"
+    " step BLOB NOT NULL) STRICT;"
+    "CREATE TABLE revoked_set(id INTEGER PRIMARY KEY CHECK(id = 1), number INTEGER NOT NULL,"
+    " entries BLOB NOT NULL) STRICT;"
+    "CREATE TRIGGER revoked_step_fixed BEFORE UPDATE ON revoked_step"
+    " BEGIN SELECT RAISE(ABORT,'fixed'); END;"
+    "CREATE TRIGGER revoked_step_rises BEFORE INSERT ON revoked_step WHEN NEW.number <="
+    " (SELECT max(number) FROM revoked_step) BEGIN SELECT RAISE(ABORT,'steps rise'); END;",
 };
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -46,6 +46,7 @@ void pep_active_free(struct pep_active *a)
         return;
     pep_token_cache_free(a->tokens); /* its subjects belong to the policy */
     pep_policy_free(a->policy);
+    pep_standing_free(atomic_load(&a->standing));
     free(a);
 }
 

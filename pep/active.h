@@ -4,8 +4,8 @@
  * to it; replacing a policy replaces all of this at once, so that a decision never mixes two
  * versions.
  *
- * Everything but the proof is constant. The proof is two words that only rise; a reader that sees
- * one old and one new word sees an age that was true a moment ago.
+ * Everything but the proof and the standing is constant. The proof is two words that only rise; a
+ * reader that sees one old and one new word sees an age that was true a moment ago.
  */
 #ifndef PEP_ACTIVE_H
 #define PEP_ACTIVE_H
@@ -13,6 +13,7 @@
 #include "pep/clock.h"
 #include "pep/core/bundle.h"
 #include "pep/core/engine.h"
+#include "pep/standing.h"
 #include "pep/token_cache.h"
 
 #include "pep.h"
@@ -22,6 +23,8 @@
 struct pep_active {
     struct pep_policy *policy;
     struct pep_token_cache *tokens;
+    /* The agent replaces it. NULL: there was no memory for it, so no token stands. */
+    _Atomic(struct pep_standing *) standing;
     char name[PEP_NAME_MAX + 1];
     uint32_t epoch;
     uint64_t version;

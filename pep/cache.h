@@ -6,7 +6,9 @@
  *                      other files, and a SHA-256 of itself
  *     roots            the root documents after the one in the identity folder, one per line
  *     HEX.bundle       a bundle file, named by its digest: the running one, and the final one that
- * is kept beside a running canary lock             processes that share an identity take turns
+ *                      is kept beside a running canary
+ *     revoked, keys    what came beside bundles: cache_fed.c
+ *     lock             processes that share an identity take turns
  *
  * Content first, then `state` by rename: a crash leaves either the old story or the new one. At
  * start everything is verified again, signatures and all; a byte that is not what it was means that
@@ -20,6 +22,7 @@
 #ifndef PEP_CACHE_H
 #define PEP_CACHE_H
 
+#include "pep/fed.h"
 #include "pep/sync.h"
 
 /* Whose cache this is. Borrowed. */
@@ -51,5 +54,14 @@ struct pep_cache_content {
 /* Writes what has changed. Errors: EIO, ENOMEM, ELIMIT. */
 int pep_cache_store(const char *folder, const struct pep_cache_owner *owner,
                     const struct pep_cache_content *content, struct pep_error *err);
+
+/* What came beside bundles. *ret is good to use whenever memory was enough (else its members are
+ * NULL), and holds what could be proved; `asked` and `nonce` of the origin do not matter. Errors:
+ * as above, the first thing wrong. */
+int pep_cache_load_fed(const char *folder, const struct pep_keys_origin *origin,
+                       struct pep_moment now, struct pep_fed *ret, struct pep_error *err);
+/* Those of the two files that `changed` (PEP_FED_*) names, unless they hold something newer. */
+int pep_cache_store_fed(const char *folder, const struct pep_keys_origin *origin,
+                        const struct pep_fed *fed, unsigned changed, struct pep_error *err);
 
 #endif

@@ -37,9 +37,11 @@ static void client_free(struct pep_client *c)
     if (c == NULL)
         return;
     pep_sync_free(c->sync);
+    pep_feeding_free(c->feeding);
     pep_identity_free(c->id);
     pep_buffer_free(&c->roots);
     pep_buffer_free(&c->outgoing);
+    pep_buffer_free(&c->question);
     pep_frames_free(&c->frames);
     free(c);
 }
@@ -71,6 +73,37 @@ static struct pep_bundle *activate_cached(struct pep *p, struct pep_bundle *bund
     }
     pep_bundle_free(bundle);
     return NULL;
+}
+
+/* What decisions went by before a fork is not given up for an older cache. */
+static void keep_standing(const struct pep *p, struct pep_fed *fed)
+{
+    const struct pep_active *a = atomic_load(&p->active);
+    const struct pep_standing *s = a == NULL ? NULL : atomic_load(&a->standing);
+    if (s != NULL)
+        pep_fed_raise(fed, &s->fed);
+}
+
+/* Before the first activation: it looks at what had come. */
+static int start_feeding(struct pep_client *c, const struct pep_root *root, struct pep_error *err)
+{
+    struct pep_keys_origin origin = {
+        root == NULL ? c->id->root : root, c->id->bundle, NULL, {0, 0}};
+    struct pep_feeding_options o = {c->id->bundle, pep_random};
+    struct pep_error damage = PEP_ERROR_INIT;
+    struct pep_fed fed;
+    int r = pep_cache_load_fed(c->p->settings.cache, &origin, pep_moment_now(), &fed, &damage);
+    pep_feeding_free(c->feeding); /* of an attempt that failed later */
+    c->feeding = NULL;
+    if (fed.revocations != NULL) {
+        if (r != PEP_OK)
+            pep_handle_failed(c->p, &damage);
+        keep_standing(c->p, &fed);
+        r = pep_feeding_new(&o, &fed, &c->feeding);
+    }
+    if (c->feeding == NULL || pep_handle_feed(c->p, pep_feeding_fed(c->feeding)) != PEP_OK)
+        return pep_error_set(err, PEP_ENOMEM, "no memory for the network side");
+    return PEP_OK;
 }
 
 static int start_sync(struct pep_client *c, struct pep_cached *cached, struct pep_error *err)
@@ -128,7 +161,13 @@ static int open_identity(struct pep_client *c, struct pep_error *err)
     c->roots = pep_buffer_of(ROOTS_TEXT_MAX);
     pep_put_span(&c->roots, cached.roots);
     pep_disk_free(cached.roots);
-    return start_sync(c, &cached, err);
+    rc = start_feeding(c, cached.root, err);
+    if (rc == PEP_OK)
+        return start_sync(c, &cached, err);
+    pep_root_free(cached.root);
+    pep_bundle_free(cached.running);
+    pep_bundle_free(cached.fallback);
+    return rc;
 }
 
 int pep_client_open(struct pep *p, struct pep_error *err)
@@ -152,6 +191,14 @@ int pep_client_open(struct pep *p, struct pep_error *err)
 
 /* ---- running ---- */
 
+static void hear_feed(struct pep_client *c)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    if (pep_feeding_message(c->feeding, c->frames.spans, c->frames.count, pep_sync_root(c->sync),
+                            &err) != PEP_OK)
+        pep_handle_failed(c->p, &err);
+}
+
 static void hear(struct pep_client *c, struct pep_link *link, enum pep_sync_event_kind kind)
 {
     for (int i = 0; i < MESSAGES_A_TURN && link->socket != NULL; i++) {
@@ -164,7 +211,10 @@ static void hear(struct pep_client *c, struct pep_link *link, enum pep_sync_even
         }
         struct pep_sync_event e = {
             .kind = kind, .frames = c->frames.spans, .count = c->frames.count};
-        pep_client_step(c, &e);
+        if (e.count > 0 && pep_message_type(e.frames[0]) == PEP_MSG_REVOKED)
+            hear_feed(c);
+        else
+            pep_client_step(c, &e);
         pep_frames_clear(&c->frames);
     }
 }
@@ -179,6 +229,7 @@ static void hear_news(struct pep_client *c)
     enum pep_link_news news;
     while ((news = pep_link_news(&c->fetch)) != PEP_LINK_NOTHING) {
         struct pep_sync_event e = {.kind = kinds[news]};
+        pep_feeding_link(c->feeding, news == PEP_LINK_UP);
         pep_client_step(c, &e);
     }
     while ((news = pep_link_news(&c->notices)) != PEP_LINK_NOTHING) {
@@ -201,12 +252,12 @@ static void watch_memory(struct pep_client *c)
     pep_handle_failed(c->p, &err);
 }
 
-static void send_outgoing(struct pep_client *c)
+static void send_outgoing(struct pep_client *c, struct pep_buffer *frame)
 {
-    if (c->outgoing.size == 0 || c->fetch.socket == NULL)
+    if (frame->size == 0 || c->fetch.socket == NULL)
         return;
-    if (c->outgoing.failed || pep_link_send(&c->fetch, pep_buffer_span(&c->outgoing)) == PEP_OK)
-        pep_buffer_free(&c->outgoing);
+    if (frame->failed || pep_link_send(&c->fetch, pep_buffer_span(frame)) == PEP_OK)
+        pep_buffer_free(frame);
 }
 
 /* A refresh is answered by a conversation that began after it was asked for. */
@@ -223,7 +274,8 @@ static void look_for_refresh(struct pep_client *c)
 
 static long time_to_wait(const struct pep_client *c, bool busy)
 {
-    int64_t due = pep_sync_deadline(c->sync) - pep_moment_now().boot_ms;
+    int64_t sync = pep_sync_deadline(c->sync), feed = pep_feeding_deadline(c->feeding);
+    int64_t due = (feed < sync ? feed : sync) - pep_moment_now().boot_ms;
     if (busy || due <= 0)
         return 0;
     return due < PEP_TICK_MS ? (long)due : PEP_TICK_MS;
@@ -235,7 +287,7 @@ static void wait_for_something(struct pep_client *c, bool busy)
     int n = 0;
     items[n++] = (zmq_pollitem_t){NULL, c->p->wake_fd, ZMQ_POLLIN, 0};
     if (c->fetch.socket != NULL) {
-        short out = c->outgoing.size > 0 ? ZMQ_POLLOUT : 0;
+        short out = c->outgoing.size + c->question.size > 0 ? ZMQ_POLLOUT : 0;
         items[n++] = (zmq_pollitem_t){c->fetch.socket, 0, (short)(ZMQ_POLLIN | out), 0};
         items[n++] = (zmq_pollitem_t){c->fetch.monitor, 0, ZMQ_POLLIN, 0};
     }
@@ -255,7 +307,10 @@ static void one_turn(struct pep_client *c)
     watch_memory(c);
     look_for_refresh(c);
     pep_client_step(c, &tick);
-    send_outgoing(c);
+    pep_client_feed(c);
+    pep_client_release(c);
+    send_outgoing(c, &c->outgoing);
+    send_outgoing(c, &c->question);
 }
 
 /* ---- enrolment on the way up: the only thing that may come before the loop ---- */
@@ -357,5 +412,6 @@ void pep_client_close(struct pep *p)
 int pep_client_after_fork(struct pep *p, struct pep_error *err)
 {
     p->client = NULL; /* the parent's; see above */
+    p->fed = (struct pep_fed){NULL, NULL};
     return pep_client_open(p, err);
 }

@@ -14,6 +14,7 @@
 
 #define OUTGOING_MAX PEP_REQUEST_MAX
 #define NOTICE_FRAME 1024 /* a topic or a notice */
+#define HOLD_MS      3000 /* that a first policy waits for the list of revoked tokens */
 
 /* ---- sockets ---- */
 
@@ -63,6 +64,8 @@ void pep_client_disconnect(struct pep_client *c)
     pep_link_close(&c->notices);
     pep_link_close(&c->fetch);
     pep_buffer_free(&c->outgoing);
+    pep_buffer_free(&c->question);
+    pep_feeding_link(c->feeding, false);
 }
 
 /* ---- disk ---- */
@@ -113,6 +116,7 @@ static void send_fetch(struct pep_client *c, const struct pep_sync_action *a)
     pep_handle_running(c->p, &now);
     f.state = (uint8_t)now.state;
     f.age_ms = now.age_ms;
+    f.revocations = pep_revocations_number(pep_feeding_fed(c->feeding)->revocations);
     replace_outgoing(c);
     pep_fetch_write(&f, &c->outgoing);
 }
@@ -124,11 +128,11 @@ static void send_want(struct pep_client *c, const struct pep_sync_action *a)
     pep_want_write(pep_sync_want(c->sync), &c->outgoing);
 }
 
-static void activate(struct pep_client *c, const struct pep_sync_action *a)
+static void activate_now(struct pep_client *c)
 {
     struct pep_error err = PEP_ERROR_INIT;
     struct pep_moment asked = pep_sync_asked(c->sync);
-    (void)a;
+    c->held = false;
     int rc = pep_handle_activate(c->p, pep_sync_incoming(c->sync), &asked, true, &err);
     if (rc != PEP_OK)
         pep_error_set(&err, rc, "%s", pep_strerror(rc));
@@ -137,6 +141,36 @@ static void activate(struct pep_client *c, const struct pep_sync_action *a)
         .error = &err,
     };
     pep_sync_step(c->sync, &e, pep_moment_now());
+}
+
+/* Whether decisions would begin without the list of revoked tokens that the server has. */
+static bool lacks_list(struct pep_client *c)
+{
+    pep_feeding_heard(c->feeding, pep_sync_feeds(c->sync));
+    return atomic_load(&c->p->active) == NULL && pep_feeding_behind(c->feeding) > 0 &&
+           pep_revocations_number(pep_feeding_fed(c->feeding)->revocations) == 0;
+}
+
+/* The first policy of a client that has nothing in its cache waits for the list, which is under way
+ * already: a process that opens, asks one question and ends would never have it. */
+static void activate(struct pep_client *c, const struct pep_sync_action *a)
+{
+    (void)a;
+    if (!lacks_list(c)) {
+        activate_now(c);
+        return;
+    }
+    c->held = true;
+    c->held_until = pep_moment_now().boot_ms + HOLD_MS;
+}
+
+void pep_client_release(struct pep_client *c)
+{
+    struct pep_sync_event tick = {.kind = PEP_EVENT_TICK};
+    if (!c->held || (lacks_list(c) && pep_moment_now().boot_ms < c->held_until))
+        return;
+    activate_now(c);
+    pep_client_step(c, &tick); /* does what follows from it */
 }
 
 static void store(struct pep_client *c, const struct pep_sync_action *a)

@@ -6,6 +6,7 @@
 #ifndef PEP_CLIENT_INSIDE_H
 #define PEP_CLIENT_INSIDE_H
 
+#include "pep/feeding.h"
 #include "pep/handle.h"
 #include "pep/identity.h"
 #include "pep/sync.h"
@@ -66,15 +67,26 @@ struct pep_client {
     void *context;
     struct pep_link notices, fetch;
     struct pep_frames frames;
-    size_t endpoint, server;    /* which of the several are in use */
-    struct pep_buffer outgoing; /* the one frame that waits for the fetch connection */
-    struct pep_buffer roots;    /* text of the cache's root chain */
-    size_t roots_taken;         /* of those that the sync machine followed */
-    uint64_t refresh;           /* pep_refresh() that the running conversation answers; 0: none */
+    size_t endpoint, server;     /* which of the several are in use */
+    struct pep_feeding *feeding; /* NULL as long as id */
+    struct pep_buffer question;  /* a FEED that waits for the fetch connection */
+    int64_t fed_at;              /* boot time: when the handle was last given what has come */
+    unsigned unkept;             /* PEP_FED_*: what of it is not on disk yet */
+    int64_t keep_at;             /* boot time: when to try that again */
+    struct pep_buffer outgoing;  /* the one frame that waits for the fetch connection */
+    struct pep_buffer roots;     /* text of the cache's root chain */
+    size_t roots_taken;          /* of those that the sync machine followed */
+    bool held;                  /* a policy waits for the list of revoked tokens */
+    int64_t held_until;         /* boot time */
+    uint64_t refresh;            /* pep_refresh() that the running conversation answers; 0: none */
 };
 
 /* Hands an event to the state machine and does what it asks for. */
 void pep_client_step(struct pep_client *c, const struct pep_sync_event *event);
+/* What came beside bundles: asks for more, hands what is new to the handle, keeps it on disk. */
+void pep_client_feed(struct pep_client *c);
+/* Puts a policy into force that waited for the list of revoked tokens, once it is there or late. */
+void pep_client_release(struct pep_client *c);
 /* Both sockets anew. Failures are reported and tried again by the state machine's time-outs. */
 void pep_client_connect(struct pep_client *c);
 void pep_client_disconnect(struct pep_client *c);

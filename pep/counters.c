@@ -29,6 +29,8 @@ void pep_counters_sum(const struct pep_counters *c, struct pep_counts *ret)
         }
         for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
             ret->tokens[i] += atomic_load_explicit(&stripe->tokens[i], memory_order_relaxed);
+        for (unsigned i = 0; i < PEP_JWT_REASONS; i++)
+            ret->refusals[i] += atomic_load_explicit(&stripe->refusals[i], memory_order_relaxed);
         ret->roles_dropped += atomic_load_explicit(&stripe->roles_dropped, memory_order_relaxed);
     }
 }

@@ -7,13 +7,10 @@
  * On the way of a known token nothing waits, locks or allocates; the clocks are read twice.
  */
 #include "pep/answer.h"
-#include "pep/handle.h"
+#include "pep/identify.h"
 #include "pep/query.h"
 
 #include <string.h>
-
-/* How far a clock of an issuer may be ahead of ours (`nbf`, `iat`). `exp` is taken as it is. */
-#define LEEWAY_S 10
 
 /* One call, about one token, against one policy. */
 struct call {
@@ -24,14 +21,9 @@ struct call {
     const struct pep_active *active;
     pep_state state;
     int64_t age_ms;
-    const char *token;
-    /* The token's lookup, once per call. */
-    struct pep_token_entry *entry; /* NULL: not looked up, or refused */
-    bool own_entry;                /* the cache has not taken it */
-    bool looked_up;
-    pep_code refusal;
-    const char *refusal_why;
-    struct pep_buffer *reads; /* of this item, for its record; NULL: it gets none */
+    struct pep_bearer bearer;
+    enum pep_jwt_reason refusal; /* of the token, for this item */
+    struct pep_buffer *reads;    /* of this item, for its record; NULL: it gets none */
 };
 
 static void begin(struct call *c, struct pep *p, const char *token)
@@ -42,16 +34,19 @@ static void begin(struct call *c, struct pep *p, const char *token)
     c->reading = pep_readers_enter(p->readers, c->stripe);
     c->active = atomic_load(&p->active);
     c->state = pep_handle_state(p, c->active, &c->now, &c->age_ms);
-    c->token = token;
-    c->entry = NULL;
-    c->own_entry = false;
-    c->looked_up = false;
+    c->bearer = (struct pep_bearer){
+        .p = p,
+        .stripe = c->stripe,
+        .active = c->active,
+        .standing = c->active == NULL ? NULL : atomic_load(&c->active->standing),
+        .now = c->now.wall_ms / 1000,
+        .token = token,
+    };
 }
 
 static void end(struct call *c)
 {
-    if (c->own_entry)
-        pep_token_entry_free(c->entry);
+    pep_bearer_clear(&c->bearer);
     pep_readers_leave(c->p->readers, c->reading);
 }
 
@@ -94,91 +89,16 @@ static bool handle_decides(const struct call *c, struct pep_verdict *v)
 
 /* ---- the token ---- */
 
-static void refuse_token(struct call *c, pep_code code, const char *why)
+static bool token_holds(struct call *c, const struct pep_asked *asked, struct pep_verdict *v)
 {
-    c->refusal = code;
-    c->refusal_why = why;
-    pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_REFUSED);
-}
-
-static void refuse_error(struct call *c, int r, enum pep_jwt_reason reason)
-{
-    if (r == PEP_ETOKEN && reason != PEP_JWT_MEMORY)
-        refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(reason));
-    else
-        refuse_token(c, PEP_CODE_FAULT, "no memory");
-}
-
-/* The cold path: signature, claims, subject; then into the cache. */
-static void verify_token(struct call *c, struct pep_span token, uint64_t hash,
-                         const unsigned char *cert)
-{
-    int64_t now = c->now.wall_ms / 1000;
-    struct pep_jwt_expect expect = {c->p->audience, now, LEEWAY_S, cert};
-    enum pep_jwt_reason reason = PEP_JWT_MEMORY;
-    struct pep_jwt *jwt = NULL;
-    struct pep_subject *subject = NULL;
-    int r =
-        pep_jwt_verify(pep_policy_issuers(c->active->policy), token, &expect, &jwt, &reason, NULL);
-    if (r != PEP_OK) {
-        refuse_error(c, r, reason);
-        return;
-    }
-    if (now >= pep_jwt_expires(jwt)) {
-        pep_jwt_free(jwt);
-        refuse_error(c, PEP_ETOKEN, PEP_JWT_EXPIRED);
-        return;
-    }
-    r = pep_subject_new(c->active->policy, jwt, &subject, &reason, NULL);
-    if (r != PEP_OK) {
-        pep_jwt_free(jwt);
-        refuse_error(c, r, reason);
-        return;
-    }
-    uint32_t dropped = pep_subject_dropped_roles(subject);
-    c->entry = pep_token_entry_new(token, hash, jwt, subject);
-    if (c->entry == NULL) {
-        refuse_error(c, PEP_ENOMEM, PEP_JWT_MEMORY);
-        return;
-    }
-    c->own_entry = !pep_token_cache_put(c->active->tokens, c->entry, now);
-    pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_VERIFIED);
-    pep_count_roles_dropped(c->p->counters, c->stripe, dropped);
-    if (pep_token_cache_crowded(c->active->tokens) && !pep_handle_orphaned(c->p))
-        pep_handle_wake(c->p);
-}
-
-static void look_up_token(struct call *c, const unsigned char *cert)
-{
-    c->looked_up = true;
-    size_t size = c->token == NULL ? 0 : strnlen(c->token, PEP_TOKEN_MAX + 1);
-    if (size == 0 || size > PEP_TOKEN_MAX) {
-        refuse_token(c, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_SIZE));
-        return;
-    }
-    struct pep_span token = pep_span_of(c->token, size);
-    uint64_t hash = pep_token_hash(token);
-    c->entry = pep_token_cache_find(c->active->tokens, token, hash, c->now.wall_ms / 1000);
-    if (c->entry == NULL)
-        verify_token(c, token, hash, cert);
-    else
-        pep_count_token(c->p->counters, c->stripe, PEP_TOKEN_HIT);
-}
-
-/* A cached token may come over another connection than the one that it was verified on. */
-static bool token_holds(struct call *c, const unsigned char *cert, struct pep_verdict *v)
-{
-    if (!c->looked_up)
-        look_up_token(c, cert);
-    if (c->entry == NULL) {
-        deny(v, c->refusal, c->refusal_why);
-        return false;
-    }
-    if (c->entry->bound != NULL && !pep_jwt_binding_holds(c->entry->bound, cert)) {
-        deny(v, PEP_CODE_BAD_TOKEN, pep_jwt_reason_text(PEP_JWT_BINDING));
-        return false;
-    }
-    return true;
+    const struct pep_evidence evidence = {asked->peer_cert_sha256, asked->dpop};
+    c->refusal = pep_identify(&c->bearer, &evidence);
+    if (c->refusal == PEP_JWT_OK)
+        return true;
+    bool memory = c->refusal == PEP_JWT_MEMORY;
+    deny(v, memory ? PEP_CODE_FAULT : PEP_CODE_BAD_TOKEN,
+         memory ? "no memory" : pep_jwt_reason_text(c->refusal));
+    return false;
 }
 
 /* ---- the record ---- */
@@ -220,6 +140,19 @@ static void put_record(const struct call *c, const struct pep_asked *asked,
 }
 
 /* ---- the answer ---- */
+
+static bool uses_dpop(const struct call *c, const struct pep_asked *asked)
+{
+    const struct pep_token_entry *e = c->bearer.entry;
+    return asked->dpop.proof != NULL ||
+           (e != NULL && e->bound != NULL && pep_jwt_jkt(e->bound)[0] != '\0');
+}
+
+static void fill_token(pep_decision *d, const struct call *c, const struct pep_asked *asked)
+{
+    const char *error = c->refusal == PEP_JWT_OK ? NULL : pep_jwt_reason_name(c->refusal);
+    pep_decision_put_token(d, error, uses_dpop(c, asked));
+}
 
 static void fill_rest(pep_decision *d, const struct call *c, bool allowed)
 {
@@ -276,14 +209,15 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
     struct pep_asked asked;
     struct pep_error why;
     why.code = PEP_OK;
+    c->refusal = PEP_JWT_OK;
     why.text[0] = '\0'; /* not the whole text: this is the hot path */
     int r = pep_asked_read(item->action, item->resource, item->query, &asked, &why);
     if (!handle_decides(c, &v)) {
         /* The question does not matter. */
     } else if (r != PEP_OK) {
         deny(&v, r == PEP_ENOMEM ? PEP_CODE_FAULT : PEP_CODE_BAD_REQUEST, pep_error_text(&why));
-    } else if (token_holds(c, asked.peer_cert_sha256, &v)) {
-        asked.request.subject = c->entry->subject;
+    } else if (token_holds(c, &asked, &v)) {
+        asked.request.subject = c->bearer.entry->subject;
         asked.request.now = (double)(c->now.wall_ms / 1000); /* whole: easy to replay */
         asked.request.can_oblige = fulfils(c, d);
         if (c->reads != NULL)
@@ -292,6 +226,8 @@ static bool decide(struct call *c, const pep_item *item, pep_decision *d)
             pep_policy_decide(c->active->policy, &asked.request, &v);
     }
     bool allowed = answer(c, &asked, &v, d);
+    if (d != NULL)
+        fill_token(d, c, &asked);
     pep_asked_clear(&asked);
     return allowed;
 }
@@ -310,6 +246,7 @@ static bool no_handle(pep_decision *d)
     d->stale = false;
     d->epoch = d->version = d->age_ms = d->eval_ns = 0;
     d->id[0] = '\0';
+    pep_decision_put_token(d, NULL, false);
     return false;
 }
 
@@ -346,7 +283,7 @@ static size_t check_each(struct call *c, const pep_item *items, size_t count,
 {
     size_t allowed = 0;
     for (size_t i = 0; i < count; i++) {
-        pep_decision *d = decisions == NULL ? NULL : &decisions[i];
+        pep_decision *d = pep_decision_at(decisions, i);
         if (d == NULL || pep_decision_usable(d))
             allowed += decide(c, &items[i], d);
     }
@@ -359,8 +296,9 @@ size_t pep_check_many(pep *p, const char *token, const pep_item *items, size_t c
     struct call c;
     if (p == NULL || items == NULL) {
         for (size_t i = 0; decisions != NULL && i < count; i++) {
-            if (pep_decision_usable(&decisions[i]))
-                no_handle(&decisions[i]);
+            pep_decision *d = pep_decision_at(decisions, i);
+            if (pep_decision_usable(d))
+                no_handle(d);
         }
         return 0;
     }

@@ -63,6 +63,22 @@ static void replace_active(struct pep *p, struct pep_active *next)
     pep_active_free(old);
 }
 
+/* Tokens stand by what has come, or, without memory to say how, not at all. */
+static int stand(struct pep *p, struct pep_active *a)
+{
+    struct pep_error why = PEP_ERROR_INIT;
+    struct pep_moment now = pep_moment_now();
+    struct pep_standing *next =
+        pep_standing_new(pep_policy_issuers(a->policy), &p->fed, &now, &why);
+    struct pep_standing *old = atomic_exchange(&a->standing, next);
+    if (old != NULL)
+        pep_readers_wait(p->readers);
+    pep_standing_free(old);
+    if (why.code != PEP_OK)
+        pep_handle_failed(p, &why);
+    return next == NULL ? PEP_ENOMEM : PEP_OK;
+}
+
 int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
                         const struct pep_moment *proof, bool confirmed, struct pep_error *err)
 {
@@ -76,6 +92,10 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
     };
     struct pep_active *next;
     int r = pep_active_new(bundle, &limits, &next, err);
+    if (r == PEP_OK && stand(p, next) != PEP_OK) {
+        pep_active_free(next);
+        r = pep_error_set(err, PEP_ENOMEM, "policy: no memory");
+    }
     if (r != PEP_OK) {
         atomic_fetch_add_explicit(&p->rejections, 1, memory_order_relaxed);
         return r;
@@ -91,6 +111,15 @@ void pep_handle_prove(struct pep *p, const struct pep_moment *when)
     struct pep_active *a = atomic_load(&p->active);
     if (a != NULL)
         pep_active_prove(a, when, true);
+}
+
+int pep_handle_feed(struct pep *p, const struct pep_fed *fed)
+{
+    struct pep_active *a = atomic_load(&p->active);
+    struct pep_fed mine = pep_fed_share(fed);
+    pep_fed_clear(&p->fed);
+    p->fed = mine;
+    return a == NULL ? PEP_OK : stand(p, a);
 }
 
 void pep_handle_set_revoked(struct pep *p, bool revoked)

@@ -27,6 +27,7 @@
 #include "pep/events.h"
 #include "pep/fork.h"
 #include "pep/readers.h"
+#include "pep/replay.h"
 #include "pep/settings.h"
 
 #include "pep.h"
@@ -68,10 +69,14 @@ struct pep {
     _Atomic(struct pep_active *) active; /* NULL: EMPTY */
     _Atomic(struct pep_notes *) notes;   /* never NULL */
     atomic_bool revoked;
+    atomic_uint_fast64_t
+        behind;       /* steps of the list of revoked tokens that the server has, we not */
+    atomic_bool look; /* a decision saw a token key that is not here; the agent asks for it */
 
     /* Written by decisions. */
     struct pep_events *events; /* NULL without on_record */
     struct pep_counters *counters;
+    struct pep_replay *replay;
 
     /* The agent. */
     pthread_t thread;
@@ -89,6 +94,8 @@ struct pep {
         int error;
     } told;
     bool log_pending; /* an error from before the agent ran is still to be logged */
+
+    struct pep_fed fed; /* what has come beside bundles, for the policies to come too; agent only */
 
     /* Each owned by one file; nobody else looks inside. */
     struct pep_client *client;    /* client.c */
@@ -116,6 +123,10 @@ int pep_handle_activate(struct pep *p, const struct pep_bundle *bundle,
                         const struct pep_moment *proof, bool confirmed, struct pep_error *err);
 /* The running version was proved at `when` to be the assigned one. Never moves a proof back. */
 void pep_handle_prove(struct pep *p, const struct pep_moment *when);
+/* What has come beside bundles is now this (borrowed); also for the policies to come. When it
+ * returns, no decision goes by what was there before. A key set that is no good counts as absent
+ * and is reported. Errors: ENOMEM; then all tokens are refused until a later call succeeds. */
+int pep_handle_feed(struct pep *p, const struct pep_fed *fed);
 /* This service's key is revoked or suspended (deny `revoked`), or resumed. */
 void pep_handle_set_revoked(struct pep *p, bool revoked);
 /* What a fetch reports: all zero without a policy. */

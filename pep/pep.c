@@ -42,8 +42,10 @@ static void free_handle(struct pep *p)
     pep_active_free(atomic_load(&p->active));
     free(atomic_load(&p->notes));
     free(p->audience);
+    pep_fed_clear(&p->fed);
     pep_events_free(p->events);
     pep_counters_free(p->counters);
+    pep_replay_free(p->replay);
     pep_readers_free(p->readers);
     if (p->wake_fd >= 0)
         close(p->wake_fd);
@@ -79,15 +81,17 @@ static int make_parts(struct pep *p, struct pep_error *err)
     if (notes != NULL)
         notes->state_since_ms = (uint64_t)pep_moment_now().wall_ms;
     atomic_store(&p->notes, notes);
+    int fed = pep_fed_new(&p->fed);
     p->readers = pep_readers_new();
     p->counters = pep_counters_new();
+    p->replay = pep_replay_new(s->proof_cache);
     size_t n = 0;
     while (s->audience != NULL && s->audience[n] != NULL)
         n++;
     if (n > 0)
         p->audience = pep_audience_new((const char *const *)s->audience, NULL, n);
-    if (notes == NULL || p->readers == NULL || p->counters == NULL ||
-        (n > 0 && p->audience == NULL))
+    if (notes == NULL || fed != PEP_OK || p->readers == NULL || p->counters == NULL ||
+        p->replay == NULL || (n > 0 && p->audience == NULL))
         return pep_error_set(err, PEP_ENOMEM, "handle: no memory");
     if (s->on_record != NULL && pep_events_new(s->event_queue, &p->events) != PEP_OK)
         return pep_error_set(err, PEP_ENOMEM, "event queue: no memory");

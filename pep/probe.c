@@ -299,6 +299,7 @@ static bool is_news(const pep_status *status)
     pthread_mutex_lock(&lock);
     bool news = printed.size == 0 || printed.state != status->state ||
                 printed.epoch != status->epoch || printed.version != status->version ||
+                printed.revocations != status->revocations ||
                 strcmp(printed.last_error_text, status->last_error_text) != 0;
     printed = *status;
     pthread_mutex_unlock(&lock);
@@ -320,6 +321,7 @@ static void print_state(void *user, const struct pep_status *status)
     bool aged = status->version != 0 && status->age_ms <= INT64_MAX;
     json_object_set_new(line, "age_ms",
                         aged ? json_integer((json_int_t)status->age_ms) : json_null());
+    json_object_set_new(line, "revocations", json_integer((json_int_t)status->revocations));
     json_object_set_new(line, "reason", text_or_null(status->last_error_text));
     json_object_set_new(line, "service", text_or_null(status->service));
     json_object_set_new(line, "time_ms", time_now());
@@ -425,9 +427,10 @@ static void print_current_state(pep *p)
     print_state(NULL, &status);
 }
 
-static bool same_version(const pep_status *a, const pep_status *b)
+static bool decides_alike(const pep_status *a, const pep_status *b)
 {
-    return a->state == b->state && a->epoch == b->epoch && a->version == b->version;
+    return a->state == b->state && a->epoch == b->epoch && a->version == b->version &&
+           a->revocations == b->revocations;
 }
 
 /* Until a signal: each change of what decides is followed by the decision under it. */
@@ -441,7 +444,7 @@ static int watch(pep *p, const struct settings *s, const char *token, const sigs
         if (token == NULL)
             continue;
         pep_get_status(p, &now);
-        if (!same_version(&now, &last))
+        if (!decides_alike(&now, &last))
             ask(p, s, token);
         last = now;
     }

@@ -100,9 +100,22 @@ static int read_json(const char *list, const char *text, json_t **ret, struct pe
     return PEP_OK;
 }
 
+/* Members that came later count only where the caller's header had them. */
+#define QUERY_SIZE_1 offsetof(pep_query, dpop)
+
+static int read_proof(const pep_query *q, struct pep_asked *a, struct pep_error *why)
+{
+    if (q->size < sizeof(*q) || q->dpop == NULL)
+        return PEP_OK;
+    if (q->http_method == NULL || q->http_uri == NULL)
+        return refuse(why, "dpop", "needs http_method and http_uri", "");
+    a->dpop = (struct pep_dpop_shown){q->dpop, q->http_method, q->http_uri};
+    return PEP_OK;
+}
+
 static int read_query(const pep_query *q, struct pep_asked *a, struct pep_error *why)
 {
-    if (q->size < sizeof(*q))
+    if (q->size < QUERY_SIZE_1)
         return refuse(why, "query", "begin with PEP_QUERY_INIT", "");
     int r = read_json("attrs_json", q->attrs_json, &a->attrs, why);
     r = r != PEP_OK ? r : read_json("context_json", q->context_json, &a->context, why);
@@ -120,7 +133,7 @@ static int read_query(const pep_query *q, struct pep_asked *a, struct pep_error 
     a->peer_cert_sha256 = q->peer_cert_sha256;
     if (q->traceparent != NULL)
         pep_trace_id(q->traceparent, a->trace_id);
-    return PEP_OK;
+    return read_proof(q, a, why);
 }
 
 int pep_asked_read(const char *action, const char *resource, const pep_query *query,

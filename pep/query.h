@@ -6,6 +6,7 @@
 #define PEP_QUERY_H
 
 #include "pep/core/engine.h"
+#include "pep/core/jwt.h"
 #include "pep/record.h"
 
 #include "pep.h"
@@ -18,6 +19,7 @@ struct pep_asked {
     const char *request_id;     /* or NULL */
     char trace_id[PEP_TRACE_ID + 1];
     const unsigned char *peer_cert_sha256;
+    struct pep_dpop_shown dpop;
 };
 
 /* `query` may be NULL. PEP_OK; or PEP_EINVAL (a bad request) or PEP_ENOMEM with *ret_why set. *ret

@@ -1,19 +1,23 @@
 /* Options, checked and copied: see settings.h. */
 #include "pep/settings.h"
 
+#include "pep/core/dpop.h"
 #include "pep/core/engine.h"
 #include "pep/events.h"
+#include "pep/replay.h"
 #include "pep/token_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS    86400000
-#define DECADE_S  315360000
-#define POLL_MS   15000
-#define STALE_MS  60000
-#define PER_STALE 3 /* poll intervals within stale_after, at least */
+#define DAY_MS   86400000
+#define DECADE_S 315360000
+#define POLL_MS  15000
+#define STALE_MS 60000
+/* The struct of the first release; a caller with that one gets the later members' defaults. */
+#define OPTIONS_SIZE_1 offsetof(pep_options, proof_cache)
+#define PER_STALE      3 /* poll intervals within stale_after, at least */
 
 struct number {
     const char *name;
@@ -36,7 +40,7 @@ static int choose(struct number *n, struct pep_error *err)
 
 static int copy_numbers(const pep_options *o, struct pep_settings *s, struct pep_error *err)
 {
-    enum { POLL, STALE, MAX_STALE, LUA, TOKENS, EVENTS, COUNT };
+    enum { POLL, STALE, MAX_STALE, LUA, TOKENS, EVENTS, PROOFS, WINDOW, COUNT };
     uint64_t poll = o->poll_interval_ms != 0 ? o->poll_interval_ms : POLL_MS;
     uint64_t stale =
         o->mode == PEP_POLL && poll * PER_STALE > STALE_MS ? poll * PER_STALE : STALE_MS;
@@ -49,6 +53,10 @@ static int copy_numbers(const pep_options *o, struct pep_settings *s, struct pep
                     PEP_TOKEN_CACHE_MAX},
         [EVENTS] = {"event_queue", o->event_queue, PEP_EVENTS_DEFAULT, PEP_EVENTS_MIN,
                     PEP_EVENTS_MAX},
+        [PROOFS] = {"proof_cache", o->proof_cache, PEP_REPLAY_DEFAULT, PEP_REPLAY_MIN,
+                    PEP_REPLAY_MAX},
+        [WINDOW] = {"proof_window_s", o->proof_window_s, PEP_DPOP_WINDOW_DEFAULT, 1,
+                    PEP_DPOP_WINDOW_MAX},
     };
     for (size_t i = 0; i < COUNT; i++) {
         if (choose(&table[i], err) != PEP_OK)
@@ -66,6 +74,8 @@ static int copy_numbers(const pep_options *o, struct pep_settings *s, struct pep
     s->lua_states = (unsigned)table[LUA].value;
     s->token_cache = (size_t)table[TOKENS].value;
     s->event_queue = (size_t)table[EVENTS].value;
+    s->proof_cache = (size_t)table[PROOFS].value;
+    s->proof_window_s = (uint32_t)table[WINDOW].value;
     return PEP_OK;
 }
 
@@ -168,11 +178,13 @@ int pep_settings_copy(const pep_options *options, struct pep_settings *ret, stru
 {
     if (options == NULL)
         return pep_error_set(err, PEP_EINVAL, "options: NULL");
-    if (options->size < sizeof(*options))
+    if (options->size < OPTIONS_SIZE_1)
         return pep_error_set(err, PEP_EINVAL, "options: begin with PEP_OPTIONS_INIT");
+    pep_options o = PEP_OPTIONS_INIT;
+    memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
     struct pep_settings s;
     memset(&s, 0, sizeof(s));
-    int r = copy_all(options, &s, err);
+    int r = copy_all(&o, &s, err);
     if (r != PEP_OK) {
         pep_settings_clear(&s);
         return r;

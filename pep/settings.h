@@ -24,7 +24,8 @@ struct pep_settings {
     uint32_t stale_after_ms;
     uint32_t max_stale_s; /* 0: the bundle's */
     unsigned lua_states;  /* 0: the engine's default */
-    size_t token_cache, event_queue;
+    size_t token_cache, event_queue, proof_cache;
+    uint32_t proof_window_s;
     void (*on_status)(void *user, const struct pep_status *status);
     void (*on_log)(void *user, int level, const char *text);
     void (*on_record)(void *user, const char *json, size_t length);

@@ -19,6 +19,8 @@ static void fill_active(const struct pep_active *a, const struct pep_moment *now
     s->expires_in_s = left >= 0 ? left / 1000 : -((999 - left) / 1000);
     memcpy(s->bundle, a->name, sizeof(a->name));
     pep_digest_text(a->digest, s->digest);
+    const struct pep_standing *standing = atomic_load(&a->standing);
+    s->revocations = standing == NULL ? 0 : pep_revocations_number(standing->fed.revocations);
 }
 
 static void fill_notes(const struct pep_notes *n, const struct pep_active *a,
@@ -96,16 +98,21 @@ static void put_one(struct text *t, const char *name, const char *type, const ch
 
 static void put_decisions(struct text *t, const struct pep_counts *c)
 {
-    static const char *const results[] = {"hit", "verified", "refused"};
+    static const char *const results[] = {"hit", "verified", "refused", "revoked"};
     put_head(t, "pep_decisions_total", "counter", "Decisions made, by code.");
     for (unsigned i = 0; i < PEP_CODES; i++)
         put(t, "pep_decisions_total{code=\"%s\"} %llu\n", pep_code_name((pep_code)i),
             (unsigned long long)c->decisions[i]);
     put_head(t, "pep_tokens_total", "counter",
-             "Tokens looked up: already verified, verified now, refused.");
+             "Tokens looked up: known, verified now, refused; revoked: those of the refused.");
     for (unsigned i = 0; i < PEP_TOKEN_COUNTS; i++)
         put(t, "pep_tokens_total{result=\"%s\"} %llu\n", results[i],
             (unsigned long long)c->tokens[i]);
+    put_head(t, "pep_token_refusals_total", "counter",
+             "Tokens refused, by reason; also known ones without what they are bound to.");
+    for (unsigned i = PEP_JWT_OK + 1; i < PEP_JWT_REASONS; i++)
+        put(t, "pep_token_refusals_total{reason=\"%s\"} %llu\n",
+            pep_jwt_reason_name((enum pep_jwt_reason)i), (unsigned long long)c->refusals[i]);
     put_one(t, "pep_roles_dropped_total", "counter",
             "Roles of verified tokens that the policy's schema does not declare.",
             c->roles_dropped);
@@ -126,13 +133,38 @@ static void put_policy(struct text *t, const pep_status *s)
     put(t, "pep_policy_expires_seconds %lld\n", (long long)s->expires_in_s);
 }
 
-static size_t cached_tokens(pep *p)
+/* What is known about tokens, of one moment. */
+struct tokens {
+    size_t cached, revoked;
+    uint64_t step;
+};
+
+static struct tokens look_at_tokens(pep *p)
 {
+    struct tokens t = {0, 0, 0};
     unsigned token = pep_readers_enter(p->readers, pep_thread_stripe());
     const struct pep_active *a = atomic_load(&p->active);
-    size_t n = a == NULL ? 0 : pep_token_cache_count(a->tokens);
+    const struct pep_standing *s = a == NULL ? NULL : atomic_load(&a->standing);
+    if (a != NULL)
+        t.cached = pep_token_cache_count(a->tokens);
+    if (s != NULL) {
+        t.revoked = pep_revocations_count(s->fed.revocations);
+        t.step = pep_revocations_number(s->fed.revocations);
+    }
     pep_readers_leave(p->readers, token);
-    return n;
+    return t;
+}
+
+static void put_tokens(struct text *t, pep *p)
+{
+    struct tokens n = look_at_tokens(p);
+    put_one(t, "pep_tokens_cached", "gauge", "Verified tokens kept.", n.cached);
+    put_one(t, "pep_revocations", "gauge", "Entries of the list of revoked tokens.", n.revoked);
+    put_one(t, "pep_revocations_step", "gauge", "Number of the list's newest step; 0: none.",
+            n.step);
+    put_one(t, "pep_revocations_behind", "gauge",
+            "Steps that the server has announced and not delivered.",
+            atomic_load_explicit(&p->behind, memory_order_relaxed));
 }
 
 size_t pep_metrics(pep *p, char *buffer, size_t size)
@@ -148,7 +180,7 @@ size_t pep_metrics(pep *p, char *buffer, size_t size)
     pep_counters_sum(p->counters, &counts);
     put_decisions(&t, &counts);
     put_policy(&t, &s);
-    put_one(&t, "pep_tokens_cached", "gauge", "Verified tokens kept.", cached_tokens(p));
+    put_tokens(&t, p);
     put_one(&t, "pep_activations_total", "counter", "Policies put into force.",
             atomic_load_explicit(&p->activations, memory_order_relaxed));
     put_one(&t, "pep_rejections_total", "counter", "Policies that did not compile.",

@@ -135,6 +135,7 @@ const struct pep_root *pep_sync_root(const struct pep_sync *s);
 /* Root documents followed since pep_sync_new(), oldest first, for the cache. */
 size_t pep_sync_root_count(const struct pep_sync *s);
 struct pep_span pep_sync_root_envelope(const struct pep_sync *s, size_t i);
+const struct pep_feeds *pep_sync_feeds(const struct pep_sync *s);
 enum pep_sync_phase pep_sync_phase(const struct pep_sync *s);
 bool pep_sync_none(const struct pep_sync *s); /* the server has nothing for this client */
 

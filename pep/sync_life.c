@@ -169,6 +169,11 @@ struct pep_span pep_sync_root_envelope(const struct pep_sync *s, size_t i)
     return s->new_roots[i];
 }
 
+const struct pep_feeds *pep_sync_feeds(const struct pep_sync *s)
+{
+    return &s->feeds;
+}
+
 enum pep_sync_phase pep_sync_phase(const struct pep_sync *s)
 {
     return s->phase;

@@ -93,6 +93,7 @@ struct pep_sync {
 
     /* notices */
     char channel[PEP_CHANNEL_MAX + 1]; /* "" until the first answer */
+    struct pep_feeds feeds;            /* how far the server has come, says its newest word */
     struct pep_head hint;              /* head of the newest notice */
     struct pep_head settled;           /* the hint that the last finished conversation dealt with */
     uint64_t hint_seq, hint_seq_at_ask;

@@ -74,6 +74,9 @@ static void continue_sequence(struct pep_sync *s, const struct pep_answer *a)
         m->seq = a->seq;
         m->issued_at = a->issued_at;
     }
+    /* An answer of the same beacon turn was made after it, so knows no less. */
+    if (a->root == m->root && a->seq == m->seq)
+        s->feeds = a->feeds;
     s->heard_seq = fell || a->seq > s->hint_seq_at_ask ? a->seq : s->hint_seq_at_ask;
     if (fell)
         s->hint_seq = 0;
@@ -223,6 +226,7 @@ int pep_sync_read_notice(struct pep_sync *s, const struct pep_span *frames, size
     m->root = n.root;
     m->seq = n.seq;
     m->issued_at = n.issued_at;
+    s->feeds = n.feeds;
     *ret = n;
     return PEP_OK;
 }

@@ -57,7 +57,9 @@ struct pep_token_entry *pep_token_entry_new(struct pep_span token, uint64_t hash
                                             struct pep_jwt *jwt, struct pep_subject *subject)
 {
     struct pep_token_entry *e = malloc(sizeof(*e) + token.size);
-    if (e == NULL) {
+    const struct pep_issuer *issuer = pep_jwt_issuer(jwt);
+    if (e == NULL || pep_token_marks_read(issuer->name, pep_jwt_claims(jwt), &e->marks) != PEP_OK) {
+        free(e);
         pep_jwt_free(jwt);
         pep_subject_free(subject);
         return NULL;
@@ -65,14 +67,16 @@ struct pep_token_entry *pep_token_entry_new(struct pep_span token, uint64_t hash
     e->hash = hash;
     e->expires = pep_jwt_expires(jwt);
     atomic_init(&e->used, 0);
+    atomic_init(&e->stood, 0);
+    e->relayed = issuer->keys == NULL ? issuer : NULL;
+    memcpy(e->key, pep_jwt_key(jwt), sizeof(e->key));
+    e->alg = pep_jwt_algorithm(jwt);
     e->subject = subject;
     e->next_retired = NULL;
     e->size = token.size;
     memcpy(e->token, token.data, token.size);
-    /* One that holds without a certificate is not bound, and its claims need not stay. */
-    bool bound = !pep_jwt_binding_holds(jwt, NULL);
-    e->bound = bound ? jwt : NULL;
-    if (!bound)
+    e->bound = pep_jwt_bound(jwt) ? jwt : NULL; /* else its claims need not stay */
+    if (e->bound == NULL)
         pep_jwt_free(jwt);
     return e;
 }

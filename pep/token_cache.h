@@ -21,6 +21,7 @@
 
 #include "pep/core/engine.h"
 #include "pep/core/jwt.h"
+#include "pep/core/revocation.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,15 +33,21 @@
 #define PEP_TOKEN_CACHE_DEFAULT 4096
 #define PEP_TOKEN_RETIRED_MAX   1024 /* pushed out and not yet freed; then nothing is pushed out */
 
-/* One verified token. Constant once it is in the cache, but for `used`. */
+/* One verified token. Constant once it is in the cache, but for `used` and `stood`. */
 struct pep_token_entry {
+    /* What each decision reads comes first, together. */
     uint64_t hash;
+    size_t size;
     int64_t expires; /* Unix seconds */
     atomic_uint_fast32_t used;
+    atomic_uint_fast64_t stood; /* pep_standing.turn when it was last looked at; 0: never */
     struct pep_subject *subject;
-    struct pep_jwt *bound; /* kept only for a token with a binding (cnf); else NULL */
+    struct pep_jwt *bound;            /* kept only for a token with a binding (cnf); else NULL */
+    const struct pep_issuer *relayed; /* its issuer, if keys of that come beside the policy */
+    struct pep_token_marks marks;
+    char key[PEP_THUMBPRINT_TEXT]; /* that signed it, as `alg` */
+    enum pep_alg alg;
     struct pep_token_entry *next_retired;
-    size_t size;
     uint8_t token[];
 };
 

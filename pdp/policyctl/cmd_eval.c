@@ -162,7 +162,7 @@ static int verify(struct eval *e, struct pep_span token, int64_t now, struct pep
 {
     struct pep_issuers *own = NULL;
     struct pep_jwt *jwt = NULL;
-    enum pep_jwt_reason reason;
+    enum pep_jwt_reason reason = PEP_JWT_OK;
     const char *audiences[OPTION_LIST_MAX];
     size_t count = e->set->audiences.count;
     memcpy(audiences, e->set->audiences.items, count * sizeof(*audiences));
@@ -173,6 +173,9 @@ static int verify(struct eval *e, struct pep_span token, int64_t now, struct pep
     if (rc == PEP_OK)
         rc = pep_jwt_verify(own != NULL ? own : pep_policy_issuers(e->source.policy), token,
                             &expect, &jwt, &reason, err);
+    if (rc == PEP_ETOKEN && (reason == PEP_JWT_PROOF_ABSENT || reason == PEP_JWT_BINDING))
+        output_note(&e->s->out, "the token is bound, and here is no request that could prove it; "
+                                "to try the rules alone, give its claims as --subject");
     if (rc == PEP_OK)
         rc = pep_subject_new(e->source.policy, jwt, &e->subject, &reason, err);
     pep_jwt_free(jwt);

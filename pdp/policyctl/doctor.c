@@ -6,6 +6,8 @@
 
 #include "disk.h"
 
+#include "pep/core/revocation.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +133,44 @@ static void visit_clock(struct visit *v, struct remote *r)
         note(v, HEALTH_OK, "clock", "", "%s", time_text(time(NULL), when));
 }
 
+/* The list of revoked tokens: is it signed, do services have it, can this machine add to it? */
+static void visit_revocations(struct visit *v, struct remote *r, const struct pep_root *root)
+{
+    static const char what[] = "revoked tokens";
+    struct reply reply = REPLY_INIT;
+    struct pep_private_key *key = NULL;
+    struct pep_error err = PEP_ERROR_INIT;
+    if (remote_call(r, json_pack("{s:s}", "op", "status"), NO_BYTES, &reply) != EXIT_OK)
+        return;
+    const json_t *o = json_object_get(reply.json, "revocations");
+    long long number = json_integer_value(json_object_get(o, "number"));
+    long long entries = json_integer_value(json_object_get(o, "entries"));
+    long long behind = json_integer_value(json_object_get(o, "behind"));
+    if (o == NULL)
+        note(v, HEALTH_WARNING, what, "update pdpd", "this pdpd cannot revoke tokens");
+    else if (json_is_false(json_object_get(o, "signed")))
+        note(
+            v, HEALTH_FAILED, what, "policyctl token revoke --renew",
+            "step %lld is signed by a key that the root no longer names: services that join cannot "
+            "take the list",
+            number);
+    else if (behind != 0)
+        note(v, HEALTH_WARNING, what, "policyctl status -o wide",
+             "step %lld, %lld entries; %lld processes hold an older list", number, entries, behind);
+    else if (entries > PEP_REVOCATIONS_MAX / 10 * 9)
+        note(v, HEALTH_WARNING, what, "revoke by subject or session where you can",
+             "step %lld, %lld entries of at most %d", number, entries, PEP_REVOCATIONS_MAX);
+    else
+        note(v, HEALTH_OK, what, "", "step %lld, %lld entries", number, entries);
+    reply_free(&reply);
+    if (keyring_choose_revoker(root, NULL, &key, &err) == PEP_OK)
+        note(v, HEALTH_OK, "revoking", "", "a key of this machine may revoke tokens");
+    else
+        note(v, HEALTH_WARNING, "revoking", "policyctl key list; policyctl root show", "%s",
+             pep_error_text(&err));
+    pep_private_key_free(key);
+}
+
 static void visit_server(struct visit *v)
 {
     struct remote *r = NULL;
@@ -160,6 +200,7 @@ static void visit_server(struct visit *v)
     reply_free(&info);
     if (trust_root(v->s, r, &root) == EXIT_OK) {
         visit_root(v, "root", root);
+        visit_revocations(v, r, root);
         visit_clock(v, r);
     } else {
         note(v, HEALTH_FAILED, "root", "see the error above", "no root to go by");

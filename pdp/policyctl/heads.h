@@ -1,7 +1,8 @@
 /*
  * The newest version of each bundle that this machine has verified, per context, in
  * contexts/NAME.heads.json: {"acme": {"epoch": 1, "version": 43, "digest": "sha256:..."}}. It is what
- * a pdpd that was restored or taken over is measured by.
+ * a pdpd that was restored or taken over is measured by. The newest step of revoked tokens stands
+ * there too, see revocations.c.
  */
 #ifndef POLICYCTL_HEADS_H
 #define POLICYCTL_HEADS_H

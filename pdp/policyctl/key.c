@@ -52,18 +52,15 @@ static const struct option_row generate_rows[] = {
 const struct option_set key_generate_options = {sizeof(struct key_generate_settings),
                                                 generate_rows};
 
-/* "root", "policy", or "" for a key that the local root does not know. */
+/* "root", "policy", "revocation", or "" for a key that the local root does not know. */
 static const char *role_in(const struct pep_root *root, const char *id)
 {
-    static const struct {
-        enum pep_role role;
-        const char *name;
-    } roles[] = {{PEP_ROLE_ROOT, "root"}, {PEP_ROLE_POLICY, "policy"}};
-    for (size_t r = 0; root != NULL && r < 2; r++) {
-        struct pep_signers signers = pep_root_signers(root, roles[r].role);
+    static const enum pep_role roles[] = {PEP_ROLE_ROOT, PEP_ROLE_POLICY, PEP_ROLE_REVOCATION};
+    for (size_t r = 0; root != NULL && r < sizeof(roles) / sizeof(roles[0]); r++) {
+        struct pep_signers signers = pep_root_signers(root, roles[r]);
         for (size_t i = 0; i < signers.count; i++) {
             if (strcmp(signers.keys[i].id, id) == 0)
-                return roles[r].name;
+                return pep_role_name(roles[r]);
         }
     }
     return "";

@@ -115,6 +115,8 @@ int keyring_ensure(const char *policy, bool *ret_made, struct pep_error *err)
     struct pep_root *root = NULL;
     struct pep_error local = PEP_ERROR_INIT;
     int rc = keyring_local_root(&root, &local);
+    if (strcmp(policy, KEYRING_REVOCATION) == 0)
+        policy = KEYRING_POLICY; /* it signs no policies */
     pep_root_free(root);
     if (rc == PEP_OK) {
         *ret_made = false;
@@ -146,17 +148,23 @@ int keyring_generate(const char *name, struct pep_public_key *ret, struct pep_er
     return rc != PEP_OK ? rc : keyring_public(name, ret, err);
 }
 
-static bool signs_policies(const struct pep_root *root, const struct pep_public_key *key)
+/* What a key is wanted for. */
+struct purpose {
+    struct pep_signers signers; /* those that the root names for it */
+    const char *preferred;      /* of several in the keyring */
+    const char *what;           /* "sign policies" */
+};
+
+static bool serves(const struct purpose *p, const struct pep_public_key *key)
 {
-    struct pep_signers signers = pep_root_signers(root, PEP_ROLE_POLICY);
-    for (size_t i = 0; i < signers.count; i++) {
-        if (strcmp(signers.keys[i].id, key->id) == 0)
+    for (size_t i = 0; i < p->signers.count; i++) {
+        if (strcmp(p->signers.keys[i].id, key->id) == 0)
             return true;
     }
     return false;
 }
 
-static int pick_name(const struct pep_root *root, char out[NAME_LONGEST + 1], struct pep_error *err)
+static int pick_name(const struct purpose *p, char out[NAME_LONGEST + 1], struct pep_error *err)
 {
     struct name_list *all = calloc(1, sizeof(*all));
     if (all == NULL)
@@ -165,28 +173,28 @@ static int pick_name(const struct pep_root *root, char out[NAME_LONGEST + 1], st
     size_t found = 0;
     for (size_t i = 0; rc == PEP_OK && i < all->count; i++) {
         struct pep_public_key key;
-        if (keyring_public(all->names[i], &key, NULL) != PEP_OK || !signs_policies(root, &key))
+        if (keyring_public(all->names[i], &key, NULL) != PEP_OK || !serves(p, &key))
             continue;
-        if (found++ == 0 || strcmp(all->names[i], KEYRING_POLICY) == 0)
+        if (found++ == 0 || strcmp(all->names[i], p->preferred) == 0)
             memcpy(out, all->names[i], sizeof(all->names[i]));
     }
     free(all);
     if (rc == PEP_OK && found == 0)
-        return pep_error_set(err, PEP_ENOTFOUND,
-                             "no key of this keyring may sign policies under the root");
-    if (rc == PEP_OK && found > 1 && strcmp(out, KEYRING_POLICY) != 0)
+        return pep_error_set(err, PEP_ENOTFOUND, "no key of this keyring may %s under the root",
+                             p->what);
+    if (rc == PEP_OK && found > 1 && strcmp(out, p->preferred) != 0)
         return pep_error_set(err, PEP_EINVAL,
-                             "%zu keys of this keyring may sign policies: name one with --key",
-                             found);
+                             "%zu keys of this keyring may %s: name one with --key", found,
+                             p->what);
     return rc;
 }
 
-int keyring_choose(const struct pep_root *root, const char *wanted, struct pep_private_key **ret,
-                   struct pep_error *err)
+static int choose(const struct purpose *p, const char *wanted, struct pep_private_key **ret,
+                  struct pep_error *err)
 {
     char name[NAME_LONGEST + 1];
     if (wanted == NULL) {
-        int rc = pick_name(root, name, err);
+        int rc = pick_name(p, name, err);
         if (rc != PEP_OK)
             return rc;
         wanted = name;
@@ -195,11 +203,27 @@ int keyring_choose(const struct pep_root *root, const char *wanted, struct pep_p
     int rc = keyring_load(wanted, &key, err);
     if (rc != PEP_OK)
         return rc;
-    if (!signs_policies(root, pep_private_key_public(key))) {
+    if (!serves(p, pep_private_key_public(key))) {
         pep_private_key_free(key);
-        return pep_error_set(err, PEP_EDENIED, "the root does not let key `%s` sign policies",
-                             wanted);
+        return pep_error_set(err, PEP_EDENIED, "the root does not let key `%s` %s", wanted,
+                             p->what);
     }
     *ret = key;
     return PEP_OK;
+}
+
+int keyring_choose(const struct pep_root *root, const char *wanted, struct pep_private_key **ret,
+                   struct pep_error *err)
+{
+    struct purpose p = {pep_root_signers(root, PEP_ROLE_POLICY), KEYRING_POLICY, "sign policies"};
+    return choose(&p, wanted, ret, err);
+}
+
+int keyring_choose_revoker(const struct pep_root *root, const char *wanted,
+                           struct pep_private_key **ret, struct pep_error *err)
+{
+    bool own = pep_root_signers(root, PEP_ROLE_REVOCATION).count > 0;
+    struct purpose p = {pep_root_revokers(root), own ? KEYRING_REVOCATION : KEYRING_POLICY,
+                        "revoke tokens"};
+    return choose(&p, wanted, ret, err);
 }

@@ -4,9 +4,11 @@
  *
  *     keys/NAME.key        PKCS#8 PEM, 0600, never overwritten
  *     keys/NAME.pub        the public half
- *     keys/root.key        signs root documents; every other key here signs policies
- *     root.json            the local root: 1 of 1, made with the first key, for work without a pdpd
- *     contexts/NAME.root.json    what a context's services trust, pinned by `root init`
+ *     keys/root.key        signs root documents
+ *     keys/revocation.key  signs lists of revoked tokens, and nothing else; without it policy keys
+ * do every other key here signs policies root.json            the local root: 1 of 1, made with the
+ * first key, for work without a pdpd contexts/NAME.root.json    what a context's services trust,
+ * pinned by `root init`
  *
  * A key file that others may read is refused, as ssh does. Keys in hardware or behind a password
  * would go into keyring_load() alone.
@@ -19,8 +21,9 @@
 #include "pep/core/bundle.h"
 #include "pep/core/sign.h"
 
-#define KEYRING_ROOT   "root"   /* the name of the root key */
-#define KEYRING_POLICY "policy" /* what `init` calls the first policy key */
+#define KEYRING_ROOT       "root"       /* the name of the root key */
+#define KEYRING_POLICY     "policy"     /* what `init` calls the first policy key */
+#define KEYRING_REVOCATION "revocation" /* the name of the key that only revokes tokens */
 
 /* Where there is no local root: makes the root key and a key called `policy` (each unless it is
  * there), and root.json. *ret_made says whether anything was made. */
@@ -52,6 +55,11 @@ void keyring_unpin_root(const char *context);
  * "policy", else EINVAL. */
 int keyring_choose(const struct pep_root *root, const char *wanted, struct pep_private_key **ret,
                    struct pep_error *err);
+
+/* The same for lists of revoked tokens: a key that the root names for them (pep_root_revokers());
+ * of several, the one called "revocation" or "policy". */
+int keyring_choose_revoker(const struct pep_root *root, const char *wanted,
+                           struct pep_private_key **ret, struct pep_error *err);
 
 /* A draft's keys and thresholds (1 of 1) from the keyring. Errors: ENOTFOUND without a root key or
  * a policy key. */

@@ -82,6 +82,7 @@ void keyring_unpin_root(const char *context)
 static int add_key(struct pep_root_draft *draft, const char *name, struct pep_error *err)
 {
     bool is_root = strcmp(name, KEYRING_ROOT) == 0;
+    bool is_revocation = strcmp(name, KEYRING_REVOCATION) == 0;
     if (draft->key_count == PEP_ROOT_KEYS)
         return pep_error_set(err, PEP_ELIMIT, "more than %d keys in the keyring", PEP_ROOT_KEYS);
     struct pep_public_key key;
@@ -92,7 +93,8 @@ static int add_key(struct pep_root_draft *draft, const char *name, struct pep_er
     draft->keys[i].key = key;
     snprintf(draft->keys[i].name, sizeof(draft->keys[i].name), "%s", name);
     draft->keys[i].roles[PEP_ROLE_ROOT] = is_root;
-    draft->keys[i].roles[PEP_ROLE_POLICY] = !is_root;
+    draft->keys[i].roles[PEP_ROLE_REVOCATION] = is_revocation;
+    draft->keys[i].roles[PEP_ROLE_POLICY] = !is_root && !is_revocation;
     return PEP_OK;
 }
 
@@ -101,18 +103,22 @@ int keyring_draft(struct pep_root_draft *draft, struct pep_error *err)
     struct name_list *all = calloc(1, sizeof(*all));
     if (all == NULL)
         return pep_error_set(err, PEP_ENOMEM, "no memory");
-    bool has_root = false;
+    bool has_root = false, has_policy = false;
     int rc = keyring_names(all, err);
     for (size_t i = 0; rc == PEP_OK && i < all->count; i++) {
-        has_root = has_root || strcmp(all->names[i], KEYRING_ROOT) == 0;
         rc = add_key(draft, all->names[i], err);
+        if (rc == PEP_OK) {
+            has_root = has_root || draft->keys[draft->key_count - 1].roles[PEP_ROLE_ROOT];
+            has_policy = has_policy || draft->keys[draft->key_count - 1].roles[PEP_ROLE_POLICY];
+        }
     }
     free(all);
-    if (rc == PEP_OK && (!has_root || draft->key_count < 2))
+    if (rc == PEP_OK && (!has_root || !has_policy))
         rc = pep_error_set(err, PEP_ENOTFOUND, "no %s key in the keyring",
                            has_root ? "policy" : "root");
     draft->thresholds[PEP_ROLE_ROOT] = 1;
     draft->thresholds[PEP_ROLE_POLICY] = 1;
+    draft->thresholds[PEP_ROLE_REVOCATION] = 1;
     return rc;
 }
 

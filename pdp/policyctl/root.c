@@ -107,6 +107,7 @@ static const struct {
     {PEP_ROLE_ROOT, "root", "may change this document"},
     {PEP_ROLE_POLICY, "policy", "may sign policies"},
     {PEP_ROLE_BEACON, "beacon", "says what is current"},
+    {PEP_ROLE_REVOCATION, "revocation", "may revoke tokens"},
 };
 
 static json_t *root_json(const struct pep_root *root)

@@ -82,6 +82,7 @@ static void service_row(struct table *t, const json_t *v)
     table_cell(t, "%s", heard ? age_text(time(NULL) - last, seen) : "never");
     table_cell(t, "%s", text_of(v, "reason"));
     labels_cell(t, json_object_get(v, "labels"));
+    table_cell(t, "%lld", (long long)number_of(v, "revocations"));
     table_cell(t, "%s", text_of(v, "library"));
     table_cell(t, "%s", text_of(v, "digest"));
 }
@@ -91,8 +92,8 @@ static int services_table(struct session *s, const json_t *services)
     static const struct column columns[] = {
         {"SERVICE", false, false}, {"BUNDLE", false, false}, {"VERSION", false, true},
         {"STATE", false, false},   {"AGE", false, true},     {"SEEN", false, true},
-        {"REASON", false, false},  {"LABELS", true, false},  {"LIBRARY", true, false},
-        {"DIGEST", true, false},   {NULL, false, false},
+        {"REASON", false, false},  {"LABELS", true, false},  {"REVOKED", true, true},
+        {"LIBRARY", true, false},  {"DIGEST", true, false},  {NULL, false, false},
     };
     struct table *t = table_new(columns);
     for (int wanted = 0; wanted <= 2; wanted++) {
@@ -107,6 +108,22 @@ static int services_table(struct session *s, const json_t *services)
     return table_print(t, &s->out);
 }
 
+/* One line below the tables, once anything was revoked. */
+static void revocations_line(const json_t *revocations)
+{
+    json_int_t number = number_of(revocations, "number"), behind = number_of(revocations, "behind");
+    if (number == 0)
+        return;
+    output_line("%s", "");
+    output_line("revoked tokens: step %lld, %lld entries%s", (long long)number,
+                (long long)number_of(revocations, "entries"),
+                json_is_false(json_object_get(revocations, "signed"))
+                    ? "; the root no longer names the signer: policyctl token revoke --renew"
+                    : "");
+    if (behind != 0)
+        output_line("%lld of the processes above hold an older list", (long long)behind);
+}
+
 int status_run(struct session *s, const void *settings)
 {
     const struct status_settings *o = settings;
@@ -119,14 +136,17 @@ int status_run(struct session *s, const void *settings)
         return rc;
     json_t *bundles = json_object_get(reply.json, "bundles");
     json_t *services = json_object_get(reply.json, "services");
+    json_t *revocations = json_object_get(reply.json, "revocations");
     if (s->out.format == OUTPUT_JSON) {
-        rc =
-            output_json(&s->out, json_pack("{s:O, s:O}", "bundles", bundles, "services", services));
+        rc = output_json(&s->out, json_pack("{s:O, s:O, s:O*}", "bundles", bundles, "services",
+                                            services, "revocations", revocations));
     } else {
         rc = bundles_table(s, bundles);
         output_line("%s", "");
         if (rc == EXIT_OK)
             rc = services_table(s, services);
+        if (rc == EXIT_OK)
+            revocations_line(revocations);
     }
     reply_free(&reply);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "verbs.h"
 
+#include "pep/core/engine.h"
 #include "pep/core/jwt.h"
 
 #define TOKEN_FILE_MAX (1024 * 1024)
@@ -19,6 +20,14 @@ int token_load_json(struct session *s, const char *file, json_t **ret);
 int token_read_json(struct session *s, const char *option, const char *text, json_t **ret);
 /* The document of --keys: a JWKS, or one public JWK, which becomes a set of one. */
 int token_load_keys(struct session *s, const char *file, json_t **ret);
+
+/* What the policy's rules would read from these claims: [{"name": "sub.tenant", "value" (null: they
+ * would miss it), "rules": how many read it}], by name. What is odd goes to `warnings`. */
+json_t *token_reads(const struct pep_policy *policy, const json_t *claims, json_t *warnings);
+
+/* Asks the context's pdpd; *ret is "no", or by what the token is revoked: "jti", "sid", "subject".
+ * Prints; returns the exit code. */
+int token_ask_revoked(struct session *s, const json_t *claims, const char **ret);
 
 /* --at, or the clock. */
 int64_t token_now(const struct option_number *at);

@@ -5,10 +5,12 @@
  */
 #include "token.h"
 #include "disk.h"
+#include "policy_source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DAY          86400
 #define PATH_LONGEST 4096
@@ -16,13 +18,16 @@
 struct inspect_settings {
     const char *keys, *policy;
     struct option_number at;
+    bool live;
 };
 
 static const struct option_row rows[] = {
     {"keys", 'k', "JWKS", OPTION_TEXT, offsetof(struct inspect_settings, keys),
      "also check the signature with these keys"},
-    {"policy", 'p', "DIR", OPTION_TEXT, offsetof(struct inspect_settings, policy),
-     "also say what the issuers.json in DIR makes of it"},
+    {"policy", 'p', "DIR|BUNDLE", OPTION_TEXT, offsetof(struct inspect_settings, policy),
+     "also say whether this policy accepts it, and what its rules would read"},
+    {"live", 0, NULL, OPTION_FLAG, offsetof(struct inspect_settings, live),
+     "also ask pdpd whether it was revoked"},
     {"at", 0, "TIME", OPTION_TIME, offsetof(struct inspect_settings, at),
      "as of this time (default: now)"},
     OPTION_END,
@@ -31,6 +36,8 @@ const struct option_set token_inspect_options = {sizeof(struct inspect_settings)
 
 struct report {
     json_t *header, *claims, *warnings;
+    const char *revoked; /* "no", or by what; NULL: not asked */
+    json_t *reads;       /* what rules would read; NULL without a policy that has rules */
     int64_t now;
     char verdict[PEP_ERROR_TEXT + 64];
     const char *verified; /* "no", "signature" or "yes" */
@@ -98,10 +105,15 @@ static void look_at_claims(struct report *r)
     if (!json_is_string(json_object_get(r->claims, "sub")))
         warn(r, "no subject (sub): rules see no sub.id");
     const json_t *cnf = json_object_get(r->claims, "cnf");
-    if (cnf != NULL && json_object_get(cnf, "x5t#S256") == NULL)
-        warn(r, "bound to a key in a way that cannot be checked (cnf): refused");
-    else if (cnf != NULL)
+    bool certified = json_object_get(cnf, "x5t#S256") != NULL;
+    bool proved = json_object_get(cnf, "jkt") != NULL;
+    if (cnf != NULL &&
+        (json_object_size(cnf) == 0 || json_object_size(cnf) != (size_t)certified + (size_t)proved))
+        warn(r, "bound in a way that cannot be checked (cnf): refused");
+    if (certified)
         warn(r, "bound to a client certificate (cnf): good only together with it");
+    if (proved)
+        warn(r, "bound to a key (cnf): good only together with a DPoP proof for each request");
 }
 
 /* ---- the verdict ---- */
@@ -129,27 +141,28 @@ static void judge_signature(struct report *r, const json_t *keys, struct pep_spa
     pep_jwks_free(set);
 }
 
-/* A certificate is not at hand here: a bound token is judged as if the right one came with it. */
-static const unsigned char *assumed_certificate(const struct report *r, uint8_t out[36])
+/* Neither certificate nor proof is at hand: a bound token is judged as if the right ones came. */
+static void judge_by_issuers(struct report *r, const struct pep_issuers *issuers,
+                             struct pep_span token)
 {
-    const json_t *print = json_object_get(json_object_get(r->claims, "cnf"), "x5t#S256");
-    size_t size = 0;
-    struct pep_span text = pep_span_of(json_string_value(print), json_string_length(print));
-    bool good = text.size == 43 && pep_base64url_decode(text, out, &size) == PEP_OK;
-    return good ? out : NULL;
+    struct pep_error err = PEP_ERROR_INIT;
+    struct pep_jwt *jwt = NULL;
+    const struct pep_jwt_expect expect = {.now = r->now, .bindings_later = true};
+    int rc = pep_jwt_verify(issuers, token, &expect, &jwt, NULL, &err);
+    say(r, rc, &err, "yes",
+        "accepted by this policy's issuers.json, for a service of that audience");
+    pep_jwt_free(jwt);
 }
 
-static int judge_by_policy(struct session *s, struct report *r, const char *dir,
-                           struct pep_span token)
+/* A folder that holds an issuers.json and no rules. */
+static int judge_by_file(struct session *s, struct report *r, const char *dir,
+                         struct pep_span token)
 {
     char path[PATH_LONGEST];
-    uint8_t *text = NULL, certificate[36];
+    uint8_t *text = NULL;
     size_t size = 0;
     struct pep_error err = PEP_ERROR_INIT;
     struct pep_issuers *issuers = NULL;
-    struct pep_jwt *jwt = NULL;
-    struct pep_jwt_expect expect = {.now = r->now,
-                                    .peer_cert_sha256 = assumed_certificate(r, certificate)};
     snprintf(path, sizeof(path), "%s/issuers.json", dir);
     int rc = disk_read(path, TOKEN_FILE_MAX, &text, &size, &err);
     if (rc == PEP_OK)
@@ -158,12 +171,30 @@ static int judge_by_policy(struct session *s, struct report *r, const char *dir,
     if (rc != PEP_OK)
         return output_error(&s->out, EXIT_USAGE, "%s\n\npolicyctl check %s", pep_error_text(&err),
                             dir);
-    rc = pep_jwt_verify(issuers, token, &expect, &jwt, NULL, &err);
-    say(r, rc, &err, "yes",
-        "accepted by this policy's issuers.json, for a service of that audience");
-    pep_jwt_free(jwt);
+    judge_by_issuers(r, issuers, token);
     pep_issuers_free(issuers);
     return EXIT_OK;
+}
+
+static int judge_by_policy(struct session *s, struct report *r, const char *path,
+                           struct pep_span token)
+{
+    char file[PATH_LONGEST];
+    struct stat st;
+    struct policy_source source;
+    snprintf(file, sizeof(file), "%s/bundle.json", path);
+    bool bundle = stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (!bundle && stat(file, &st) != 0)
+        return judge_by_file(s, r, path, token);
+    int rc = policy_source_open(s, path, &source);
+    if (rc == EXIT_OK)
+        rc = policy_source_compile(s, &source);
+    if (rc == EXIT_OK) {
+        judge_by_issuers(r, pep_policy_issuers(source.policy), token);
+        r->reads = token_reads(source.policy, r->claims, r->warnings);
+    }
+    policy_source_close(&source);
+    return rc;
 }
 
 static int judge(struct session *s, struct report *r, const struct inspect_settings *o,
@@ -207,18 +238,51 @@ static void show_time(const struct report *r, const char *name)
                 distance < 0 ? " ago" : "");
 }
 
+static void show_reads(const struct report *r)
+{
+    size_t i;
+    const json_t *read;
+    if (r->reads != NULL)
+        output_line("the rules of this policy read%s",
+                    json_array_size(r->reads) == 0 ? " nothing of it" : "");
+    json_array_foreach(r->reads, i, read)
+    {
+        const json_t *value = json_object_get(read, "value");
+        json_int_t rules = json_integer_value(json_object_get(read, "rules"));
+        char *text = json_is_null(value)
+                         ? NULL
+                         : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        output_line("  %-16s %s (%lld rule%s)", json_string_value(json_object_get(read, "name")),
+                    text == NULL ? "MISSING" : text, (long long)rules, rules == 1 ? "" : "s");
+        free(text);
+    }
+}
+
+static int show_as_json(struct session *s, struct report *r)
+{
+    json_t *report =
+        json_pack("{s:s, s:s, s:O, s:O, s:O}", "verdict", r->verdict, "verified", r->verified,
+                  "header", r->header, "claims", r->claims, "warnings", r->warnings);
+    if (r->reads != NULL)
+        json_object_set(report, "reads", r->reads);
+    if (r->revoked != NULL)
+        json_object_set_new(report, "revoked", json_string(r->revoked));
+    return output_json(&s->out, report);
+}
+
 static int show(struct session *s, struct report *r)
 {
     static const char *const times[] = {"auth_time", "iat", "nbf", "exp"};
     if (s->out.format == OUTPUT_JSON)
-        return output_json(&s->out, json_pack("{s:s, s:s, s:O, s:O, s:O}", "verdict", r->verdict,
-                                              "verified", r->verified, "header", r->header,
-                                              "claims", r->claims, "warnings", r->warnings));
+        return show_as_json(s, r);
     output_line("%s", r->verdict);
+    if (r->revoked != NULL)
+        output_line("revoked: %s%s", strcmp(r->revoked, "no") == 0 ? "" : "by its ", r->revoked);
     show_json("header", r->header);
     show_json("claims", r->claims);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         show_time(r, times[i]);
+    show_reads(r);
     size_t i;
     const json_t *text;
     json_array_foreach(r->warnings, i, text)
@@ -240,13 +304,16 @@ static int inspect(struct session *s, const struct inspect_settings *o, struct p
     look_at_times(&r);
     look_at_claims(&r);
     int rc = judge(s, &r, o, token);
+    if (rc == EXIT_OK && o->live)
+        rc = token_ask_revoked(s, r.claims, &r.revoked);
     if (rc == EXIT_OK)
         rc = show(s, &r);
-    if (rc == EXIT_OK && r.refused)
+    if (rc == EXIT_OK && (r.refused || (r.revoked != NULL && strcmp(r.revoked, "no") != 0)))
         rc = EXIT_NOT_ALLOWED;
     json_decref(r.header);
     json_decref(r.claims);
     json_decref(r.warnings);
+    json_decref(r.reads);
     return rc;
 }
 

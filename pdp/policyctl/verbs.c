@@ -66,9 +66,19 @@ const struct verb verbs[] = {
      "  policyctl token sign --key idp.jwk --claims '{\"iss\": \"https://idp.example\",\n"
      "      \"aud\": \"billing-api\", \"sub\": \"ann\"}' --ttl 1h\n"
      "`iat` and `exp` are filled in where absent; null leaves them out."},
+    {"token revoke", GROUP_TRUST, KEY_REVOCATION | KEY_OPERATOR, true, 0, TOKEN_REVOKE_FILES,
+     "[FILE|-]...", "make every service refuse tokens before their time is over",
+     &token_revoke_options, token_revoke_run,
+     "  policyctl token revoke stolen.jwt\n"
+     "  policyctl token revoke --issuer https://idp.example --sid 08a5019c --for 12h\n"
+     "  policyctl token revoke --issuer https://idp.example --subject ann --for 12h\n"
+     "FILE holds a token: its issuer, jti and exp are taken. --subject means all tokens of this\n"
+     "subject issued before --before, which is now unless given.\n"
+     "json: {\"number\",\"entries\",\"added\",\"expires\"}"},
     {"root init", GROUP_TRUST, KEY_ROOT | KEY_OPERATOR, true, 0, 0, "",
      "tell a new pdpd and its services whose signature counts", &root_init_options, root_init_run,
-     "Takes every key of this machine: `root` may change the root, the others sign policies."},
+     "Takes every key of this machine: `root` may change the root, `revocation` (if there\n"
+     "is one) revokes tokens and nothing else, the others sign policies."},
     {"root show", GROUP_TRUST, KEY_NONE, true, 0, 0, "", "show the root of the context",
      &root_show_options, root_show_run, NULL},
     {"service enrol", GROUP_TRUST, KEY_OPERATOR, true, 1, 1, "NAME",
@@ -131,6 +141,8 @@ const char *verb_keys_text(unsigned keys)
         "root keys and a policy key",
         "root keys, a policy key and an operator key",
     };
+    if ((keys & KEY_REVOCATION) != 0)
+        return "a key that may revoke tokens and an operator key";
     return texts[keys & 7];
 }
 

@@ -17,9 +17,10 @@ enum verb_group { GROUP_AUTHOR, GROUP_SHIP, GROUP_RUN, GROUP_TRUST, GROUP_SELF, 
 /* Which keys a verb needs; the help and the man page show it. */
 enum verb_key {
     KEY_NONE = 0,
-    KEY_OPERATOR = 1 << 0, /* a context, whose CURVE key talks to pdpd */
-    KEY_POLICY = 1 << 1,   /* signs a bundle */
-    KEY_ROOT = 1 << 2,     /* signs a root document */
+    KEY_OPERATOR = 1 << 0,   /* a context, whose CURVE key talks to pdpd */
+    KEY_POLICY = 1 << 1,     /* signs a bundle */
+    KEY_ROOT = 1 << 2,       /* signs a root document */
+    KEY_REVOCATION = 1 << 3, /* signs lists of revoked tokens; with KEY_OPERATOR */
 };
 
 /* One run of the program. */
@@ -102,6 +103,9 @@ extern const struct option_set token_inspect_options;
 int token_inspect_run(struct session *s, const void *settings);
 extern const struct option_set token_sign_options;
 int token_sign_run(struct session *s, const void *settings);
+#define TOKEN_REVOKE_FILES 64
+extern const struct option_set token_revoke_options;
+int token_revoke_run(struct session *s, const void *settings);
 
 /* ---- Self ---- */
 int version_run(struct session *s, const void *settings);

@@ -29,8 +29,9 @@ static bool runs_alone(unsigned op)
 
 /* Words of the language that call nothing back and charge their own work, so that a function that
  * calls them runs through once all the same. */
-static const char *const calm_words[] = {"same",        "has",       "overlaps", "between",
-                                         "starts_with", "ends_with", "contains", "cidr"};
+static const char *const calm_words[] = {"same",     "has",         "overlaps",
+                                         "between",  "starts_with", "ends_with",
+                                         "contains", "cidr",        "multi_factor"};
 
 static bool is_calm(const char *name)
 {

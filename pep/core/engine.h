@@ -62,6 +62,9 @@ void pep_subject_free(struct pep_subject *subject);
 const char *pep_subject_id(const struct pep_subject *subject); /* `sub.id` or "" */
 /* How many roles of the token the schema does not declare; they are dropped. */
 uint32_t pep_subject_dropped_roles(const struct pep_subject *subject);
+/* Appends what rules read as `sub.NAME`, as JSON. False, and nothing appended: they read nil. */
+bool pep_subject_put(const struct pep_subject *subject, struct pep_span name,
+                     struct pep_buffer *out);
 
 /* ---- one decision ---- */
 

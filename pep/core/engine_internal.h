@@ -405,6 +405,9 @@ const char *pep_oblige_merged(const struct pep_policy *policy, const struct pep_
 void pep_merged_free(struct pep_policy *policy);
 int pep_word_step_up(lua_State *L);
 
+/* engine_factors.c */
+int pep_word_multi_factor(lua_State *L);
+
 /* engine_resource.c */
 /* NULL, or what is wrong (static text). */
 const char *pep_resource_parse(const char *text, struct pep_resource_name *ret);

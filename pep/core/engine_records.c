@@ -26,6 +26,18 @@ static struct pep_span known_json(const struct pep_subject *s, const struct pep_
     return v == NULL || s->json == NULL ? (struct pep_span){NULL, 0} : s->json[v - s->values];
 }
 
+bool pep_subject_put(const struct pep_subject *subject, struct pep_span name,
+                     struct pep_buffer *out)
+{
+    for (uint32_t i = 0; i < subject->count; i++) {
+        if (!pep_span_equal(subject->texts[i], name))
+            continue;
+        pep_put_json_value(out, &subject->values[i]);
+        return true;
+    }
+    return false;
+}
+
 /* A name and its value, or as much of it as is known as text; with one look at the room. */
 static void put_both(struct pep_buffer *out, struct pep_span name, struct pep_span value)
 {

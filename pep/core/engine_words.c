@@ -464,6 +464,8 @@ void pep_words_open(lua_State *L)
 {
     lua_createtable(L, 0, 48);
     luaL_setfuncs(L, words, 0);
+    lua_pushcfunction(L, pep_word_multi_factor);
+    lua_setfield(L, -2, "multi_factor");
     luaL_newlib(L, table_words);
     lua_setfield(L, -2, "table");
     pep_text_open(L);
@@ -472,11 +474,11 @@ void pep_words_open(lua_State *L)
 
 /* Every name of the environment; a test compares this list with a real state's. */
 static const char *const word_names[] = {
-    "allow",    "assert",   "between",  "challenge",   "cidr",     "claims", "clock",
-    "contains", "data",     "deny",     "ends_with",   "error",    "has",    "ipairs",
-    "lower",    "math",     "overlaps", "require",     "resource", "roles",  "same",
-    "select",   "sorted",   "split",    "starts_with", "step_up",  "string", "table",
-    "tonumber", "tostring", "type",     "upper"};
+    "allow",    "assert",   "between",      "challenge", "cidr",        "claims",   "clock",
+    "contains", "data",     "deny",         "ends_with", "error",       "has",      "ipairs",
+    "lower",    "math",     "multi_factor", "overlaps",  "require",     "resource", "roles",
+    "same",     "select",   "sorted",       "split",     "starts_with", "step_up",  "string",
+    "table",    "tonumber", "tostring",     "type",      "upper"};
 
 const char *const *pep_word_names(size_t *ret_count)
 {

@@ -22,6 +22,8 @@
 #define PEP_TYPE_NOTICE    "application/vnd.pdp.notice"    /* compact form, see wire.h */
 #define PEP_TYPE_ANSWER    "application/vnd.pdp.answer"    /* compact form */
 #define PEP_TYPE_STATEMENT "application/vnd.pdp.statement" /* compact form */
+#define PEP_TYPE_KEYS      "application/vnd.pdp.keys"      /* compact form, see wire_feed.h */
+#define PEP_TYPE_REVOKED   "application/vnd.pdp.revoked"   /* compact form, see revocation.h */
 
 /* Keys of which `threshold` different ones must have signed. Borrowed pointers. */
 struct pep_signers {

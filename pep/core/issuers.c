@@ -171,14 +171,32 @@ bool pep_issuers_list(const struct pep_issuers *issuers, enum pep_alg alg)
     return (listed & 1U << alg) != 0;
 }
 
-bool pep_issuers_may_hold(const struct pep_issuers *issuers, const struct pep_span *kid,
-                          enum pep_alg alg)
+bool pep_issuers_relay(const struct pep_issuers *issuers)
 {
     for (size_t i = 0; i < pep_issuers_count(issuers); i++) {
-        const struct pep_issuer *issuer = &issuers->items[i];
-        bool listed = (issuer->algorithms & 1U << alg) != 0;
-        if (listed && (issuer->keys == NULL || pep_jwks_find(issuer->keys, kid, alg) != NULL))
+        if (issuers->items[i].keys == NULL)
             return true;
     }
     return false;
+}
+
+const struct pep_jwks *pep_issuer_keys(const struct pep_issuer *issuer,
+                                       const struct pep_relayed *relayed, int64_t now)
+{
+    if (issuer->keys != NULL || relayed == NULL)
+        return issuer->keys;
+    return now < relayed->until[issuer->index] ? relayed->keys[issuer->index] : NULL;
+}
+
+int pep_issuer_read_relayed(const struct pep_issuer *issuer, struct pep_span json,
+                            struct pep_jwks **ret, struct pep_error *err)
+{
+    json_t *document = NULL;
+    bool pins = issuer->key_thumbprints.count > 0;
+    int r = pep_json_parse(json, PEP_JWKS_MAX, issuer->jwks_uri, &document, err);
+    if (r == PEP_OK)
+        r = pep_jwks_read_usable(document, issuer->jwks_uri, pins ? &issuer->key_thumbprints : NULL,
+                                 ret, err);
+    json_decref(document);
+    return r;
 }

@@ -7,8 +7,10 @@
  *       "max_lifetime":3600, "allow":{"roles":[..],"clients":[..],"acr":[..],
  *                                     "claims":{"tenant":["acme"]}}}]
  *
- * `issuer`, `audiences` (non-empty), `algorithms` (non-empty) and keys are required. "jwks_uri" with
- * "keys":"relayed" and "keys_max_age" is read and kept, and verifies nothing until keys arrive.
+ * `issuer`, `audiences` (non-empty), `algorithms` (non-empty) and keys are required. An issuer with
+ * "jwks_uri", "keys":"relayed" and "keys_max_age" has no keys of its own: pdpd fetches them and
+ * passes them on, and they come as struct pep_relayed. Unless "key_thumbprints" pin them, whoever
+ * holds pdpd's beacon key can name them.
  */
 #ifndef PEP_CORE_ISSUERS_H
 #define PEP_CORE_ISSUERS_H
@@ -18,6 +20,7 @@
 #include "keys.h"
 
 #define PEP_ISSUERS_MAX 64
+#define PEP_JWKS_MAX    (64 * 1024) /* a fetched key set, bytes of JSON */
 
 struct pep_strings { /* borrowed, sorted bytewise */
     const char *const *items;
@@ -51,6 +54,19 @@ struct pep_issuer {
     size_t index; /* in the table */
 };
 
+/* Keys that came beside the policy, for issuers marked `relayed`, by their index in the table. */
+struct pep_relayed {
+    const struct pep_jwks *keys[PEP_ISSUERS_MAX]; /* NULL: none have come */
+    int64_t until[PEP_ISSUERS_MAX];               /* Unix seconds: then they count as absent */
+};
+/* The issuer's keys at `now`: its own, or those of `relayed` (NULL: none have come). NULL: none. */
+const struct pep_jwks *pep_issuer_keys(const struct pep_issuer *issuer,
+                                       const struct pep_relayed *relayed, int64_t now);
+/* Reads a JWKS that was fetched for this issuer: only keys that may be used, and only pinned ones
+ * where the policy has thumbprints. Errors: EFORMAT, ELIMIT, ENOMEM. */
+int pep_issuer_read_relayed(const struct pep_issuer *issuer, struct pep_span json,
+                            struct pep_jwks **ret, struct pep_error *err);
+
 struct pep_issuers; /* immutable */
 
 /* An empty table (no file) verifies nothing. Problems go to `diags` (E-codes make it fail). */
@@ -65,9 +81,7 @@ const struct pep_issuer *pep_issuers_at(const struct pep_issuers *issuers, size_
 const struct pep_issuer *pep_issuers_find(const struct pep_issuers *issuers, struct pep_span name);
 /* True if any issuer lists the algorithm. */
 bool pep_issuers_list(const struct pep_issuers *issuers, enum pep_alg alg);
-/* False if no issuer could have signed under this kid and algorithm: refuses made-up tokens before
- * their payload costs anything. */
-bool pep_issuers_may_hold(const struct pep_issuers *issuers, const struct pep_span *kid,
-                          enum pep_alg alg);
+/* Whether any issuer has no keys of its own. */
+bool pep_issuers_relay(const struct pep_issuers *issuers);
 
 #endif

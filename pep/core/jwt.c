@@ -2,7 +2,7 @@
  * The order in which a token is verified, and who owns what: see jwt.h.
  *
  *     split -> header -> could anybody have signed this? -> payload -> issuer -> type -> key
- *           -> signature -> claims
+ *           -> signature -> claims -> what it is bound to
  *
  * The payload is parsed once, strictly, before the signature, because `iss` picks the key; that one
  * parsed object is what the claims are read from later, so that no second reading can disagree. On
@@ -11,6 +11,7 @@
  * Rejected: an outside JWT library. What is needed here is small, and the known attacks on such
  * libraries come from generality (symmetric keys, key types by header, JSON forms, encryption).
  */
+#include "dpop.h"
 #include "jwt_parts.h"
 
 #include <stdlib.h>
@@ -58,19 +59,63 @@ static int find_issuer(struct pep_jwt_check *check, const struct pep_issuers *is
 
 /* Everything that the issuer's entry decides before the claims may be believed. */
 static int check_origin(struct pep_jwt_check *check, const struct pep_jwt_parts *parts,
-                        const struct pep_issuer *issuer)
+                        const struct pep_jwt_expect *expect, struct pep_jwt *jwt)
 {
+    const struct pep_issuer *issuer = jwt->issuer;
     if ((issuer->algorithms & 1U << parts->alg) == 0)
         return pep_jwt_refuse(check, PEP_JWT_ALGORITHM, "%s is not in the issuer's `algorithms`",
                               pep_alg_name(parts->alg));
     int r = pep_jwt_check_type(check, parts, issuer);
     if (r != PEP_OK)
         return r;
-    if (issuer->keys == NULL)
-        return pep_jwt_refuse(check, PEP_JWT_KEYS_ABSENT, "the issuer's keys have not arrived");
+    const struct pep_jwks *keys = pep_issuer_keys(issuer, expect->relayed, expect->now);
+    if (keys == NULL)
+        return pep_jwt_refuse(check, PEP_JWT_KEYS_ABSENT,
+                              "the issuer's keys have not arrived, or are too old");
     const struct pep_jwk *key =
-        pep_jwks_find(issuer->keys, parts->has_kid ? &parts->kid : NULL, parts->alg);
-    return key == NULL ? refuse_key(check, parts) : check_signature(check, key, parts);
+        pep_jwks_find(keys, parts->has_kid ? &parts->kid : NULL, parts->alg);
+    if (key == NULL)
+        return refuse_key(check, parts);
+    memcpy(jwt->thumbprint, pep_jwk_thumbprint(key), sizeof(jwt->thumbprint));
+    jwt->alg = parts->alg;
+    return check_signature(check, key, parts);
+}
+
+/* False if no issuer could have signed under this kid and algorithm: refuses made-up tokens before
+ * their payload costs anything. An issuer whose keys are absent lets them pass, for its reason. */
+static bool key_exists(const struct pep_issuers *issuers, const struct pep_jwt_parts *parts,
+                       const struct pep_jwt_expect *expect)
+{
+    const struct pep_span *kid = parts->has_kid ? &parts->kid : NULL;
+    for (size_t i = 0; i < pep_issuers_count(issuers); i++) {
+        const struct pep_issuer *issuer = pep_issuers_at(issuers, i);
+        const struct pep_jwks *keys = pep_issuer_keys(issuer, expect->relayed, expect->now);
+        bool listed = (issuer->algorithms & 1U << parts->alg) != 0;
+        if (listed && (keys == NULL || pep_jwks_find(keys, kid, parts->alg) != NULL))
+            return true;
+    }
+    return false;
+}
+
+/* Both members of `cnf`, if it has both. */
+static int check_bindings(struct pep_jwt_check *check, const struct pep_jwt_parts *parts,
+                          const struct pep_jwt_expect *expect, const struct pep_jwt *jwt)
+{
+    const uint8_t *from = parts->header.data;
+    const uint8_t *to = parts->signature.data + parts->signature.size;
+    if (!pep_jwt_binding_holds(jwt, expect->peer_cert_sha256))
+        return pep_jwt_refuse(check, PEP_JWT_BINDING, "bound to %s client certificate",
+                              expect->peer_cert_sha256 == NULL ? "a" : "another");
+    const struct pep_dpop_expect proof = {
+        .shown = expect->dpop,
+        .token = pep_span_of(from, (size_t)(to - from)),
+        .jkt = jwt->jkt,
+        .now = expect->now,
+        .window = expect->dpop_window != 0 ? expect->dpop_window : PEP_DPOP_WINDOW_DEFAULT,
+        .leeway = expect->leeway,
+    };
+    struct pep_dpop_seen seen;
+    return pep_dpop_verify(&proof, &seen, &check->reason, check->err);
 }
 
 static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *issuers,
@@ -83,7 +128,7 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
     if (!pep_issuers_list(issuers, parts->alg))
         return pep_jwt_refuse(check, PEP_JWT_ALGORITHM, "no issuer lists %s",
                               pep_alg_name(parts->alg));
-    if (!pep_issuers_may_hold(issuers, parts->has_kid ? &parts->kid : NULL, parts->alg))
+    if (!key_exists(issuers, parts, expect))
         return refuse_key(check, parts);
     struct pep_jwt *jwt = calloc(1, sizeof(*jwt));
     if (jwt == NULL)
@@ -92,9 +137,11 @@ static int verify_parts(struct pep_jwt_check *check, const struct pep_issuers *i
     if (r == PEP_OK)
         r = find_issuer(check, issuers, jwt);
     if (r == PEP_OK)
-        r = check_origin(check, parts, jwt->issuer);
+        r = check_origin(check, parts, expect, jwt);
     if (r == PEP_OK)
         r = pep_jwt_check_claims(check, expect, jwt);
+    if (r == PEP_OK && !expect->bindings_later)
+        r = check_bindings(check, parts, expect, jwt);
     if (r == PEP_OK)
         *ret = jwt;
     else
@@ -140,10 +187,30 @@ int64_t pep_jwt_expires(const struct pep_jwt *jwt)
     return jwt->expires;
 }
 
+const char *pep_jwt_key(const struct pep_jwt *jwt)
+{
+    return jwt->thumbprint;
+}
+
+enum pep_alg pep_jwt_algorithm(const struct pep_jwt *jwt)
+{
+    return jwt->alg;
+}
+
+bool pep_jwt_bound(const struct pep_jwt *jwt)
+{
+    return jwt->certified || jwt->jkt[0] != '\0';
+}
+
+const char *pep_jwt_jkt(const struct pep_jwt *jwt)
+{
+    return jwt->jkt;
+}
+
 bool pep_jwt_binding_holds(const struct pep_jwt *jwt, const unsigned char *peer_cert_sha256)
 {
-    return !jwt->bound || (peer_cert_sha256 != NULL &&
-                           memcmp(jwt->binding, peer_cert_sha256, sizeof(jwt->binding)) == 0);
+    return !jwt->certified || (peer_cert_sha256 != NULL &&
+                               memcmp(jwt->binding, peer_cert_sha256, sizeof(jwt->binding)) == 0);
 }
 
 /* ---- for tools ---- */

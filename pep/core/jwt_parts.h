@@ -48,13 +48,16 @@ struct pep_jwt {
     json_t *claims;
     const struct pep_issuer *issuer;
     int64_t expires;
-    bool bound; /* cnf: only together with the certificate of this hash */
+    char thumbprint[PEP_THUMBPRINT_TEXT]; /* of the key that signed it */
+    enum pep_alg alg;
+    bool certified; /* cnf: only together with the certificate of this hash */
     uint8_t binding[PEP_SHA256_SIZE];
+    char jkt[PEP_THUMBPRINT_TEXT]; /* cnf: only together with a proof by this key; "": without */
 };
 
 int pep_jwt_check_type(struct pep_jwt_check *check, const struct pep_jwt_parts *parts,
                        const struct pep_issuer *issuer);
-/* Fills `expires`, `bound` and `binding`. */
+/* Fills `expires`, `certified`, `binding` and `jkt`; asks for neither certificate nor proof. */
 int pep_jwt_check_claims(struct pep_jwt_check *check, const struct pep_jwt_expect *expect,
                          struct pep_jwt *jwt);
 

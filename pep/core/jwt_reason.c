@@ -9,6 +9,7 @@ static const struct {
     const char *name, *text;
 } reasons[PEP_JWT_REASONS] = {
     [PEP_JWT_OK] = {"ok", "the token is valid"},
+    [PEP_JWT_MISSING] = {"missing", "no token"},
     [PEP_JWT_SIZE] = {"size", "empty, or larger than 16 KiB"},
     [PEP_JWT_SHAPE] = {"shape", "not three parts of canonical, unpadded base64url"},
     [PEP_JWT_HEADER] = {"header", "the header is not a JSON object of the right form"},
@@ -28,6 +29,11 @@ static const struct {
     [PEP_JWT_CLAIM] = {"claim", "a claim is missing or of the wrong type"},
     [PEP_JWT_CLIENT] = {"client", "azp and client_id name different clients"},
     [PEP_JWT_BINDING] = {"binding", "bound to a key (cnf) that the caller did not prove"},
+    [PEP_JWT_PROOF_ABSENT] = {"proof_absent", "bound to a key, and no DPoP proof came with it"},
+    [PEP_JWT_PROOF] = {"proof", "the DPoP proof does not hold"},
+    [PEP_JWT_PROOF_TIME] = {"proof_time", "the DPoP proof is too old, or made in the future"},
+    [PEP_JWT_PROOF_REPLAY] = {"proof_replay", "the DPoP proof was used before"},
+    [PEP_JWT_PROOF_ROOM] = {"proof_room", "no room to remember one more DPoP proof"},
     [PEP_JWT_ASSERTION] = {"assertion", "says something that its issuer may not assert"},
     [PEP_JWT_REVOKED] = {"revoked", "revoked"},
     [PEP_JWT_MEMORY] = {"memory", "no memory to check it"},

@@ -1,8 +1,8 @@
 /*
  * Public keys, of two kinds that never mix.
  *
- * struct pep_public_key: Ed25519, signs policies, roots and statements. Its id is the lower-case hex
- * SHA-256 of the 32 raw bytes.
+ * struct pep_public_key: Ed25519, signs policies, roots and statements. Its id is the lower-case
+ * hex SHA-256 of the 32 raw bytes.
  *
  * struct pep_jwk: a token key out of a JWKS (RFC 7517). It fixes its own algorithm when it is read:
  * one key, one algorithm; a token header can only agree. Symmetric keys do not exist here.
@@ -15,10 +15,10 @@
 
 #include <jansson.h>
 
-#define PEP_ED25519_SIZE    32
-#define PEP_SIGNATURE_SIZE  64
-#define PEP_KEY_ID_TEXT     65 /* 64 hex digits and NUL */
-#define PEP_KEY_NAME_MAX    64
+#define PEP_ED25519_SIZE   32
+#define PEP_SIGNATURE_SIZE 64
+#define PEP_KEY_ID_TEXT    65 /* 64 hex digits and NUL */
+#define PEP_KEY_NAME_MAX   64
 
 struct pep_public_key {
     uint8_t raw[PEP_ED25519_SIZE];
@@ -39,9 +39,15 @@ int pep_public_key_verify(const struct pep_public_key *key, struct pep_span data
 
 enum pep_alg {
     PEP_ALG_NONE = 0, /* not an algorithm: the value of an unset field, never accepted */
-    PEP_ALG_RS256, PEP_ALG_RS384, PEP_ALG_RS512,
-    PEP_ALG_PS256, PEP_ALG_PS384, PEP_ALG_PS512,
-    PEP_ALG_ES256, PEP_ALG_ES384, PEP_ALG_ES512,
+    PEP_ALG_RS256,
+    PEP_ALG_RS384,
+    PEP_ALG_RS512,
+    PEP_ALG_PS256,
+    PEP_ALG_PS384,
+    PEP_ALG_PS512,
+    PEP_ALG_ES256,
+    PEP_ALG_ES384,
+    PEP_ALG_ES512,
     PEP_ALG_EDDSA, /* Ed25519, under the names "EdDSA" (RFC 8037) and "Ed25519" (RFC 9864) */
     PEP_ALG_COUNT
 };
@@ -50,8 +56,9 @@ enum pep_alg {
 enum pep_alg pep_alg_find(struct pep_span name);
 const char *pep_alg_name(enum pep_alg alg);
 
-#define PEP_KID_MAX   256
-#define PEP_JWKS_KEYS 64
+#define PEP_KID_MAX         256
+#define PEP_JWKS_KEYS       64
+#define PEP_THUMBPRINT_TEXT 44 /* 43 characters and NUL */
 
 struct pep_jwk;  /* one key, immutable, safe to use from any thread */
 struct pep_jwks; /* a set, immutable */
@@ -61,6 +68,12 @@ struct pep_jwks; /* a set, immutable */
  * ENOMEM. `what` names the file in messages. */
 int pep_jwks_read(const json_t *document, const char *what, struct pep_jwks **ret,
                   struct pep_error *err);
+/* The same for a document that nobody here wrote: keys that are no good are left out and counted,
+ * and so are those whose RFC 7638 thumbprint is not in `pinned` (NULL: all may stay). Errors:
+ * EFORMAT (not a JWKS, or no key is left), ELIMIT, ENOMEM. */
+struct pep_strings;
+int pep_jwks_read_usable(const json_t *document, const char *what, const struct pep_strings *pinned,
+                         struct pep_jwks **ret, struct pep_error *err);
 void pep_jwks_free(struct pep_jwks *keys);
 size_t pep_jwks_count(const struct pep_jwks *keys);
 size_t pep_jwks_ignored(const struct pep_jwks *keys);
@@ -69,6 +82,14 @@ const struct pep_jwk *pep_jwks_at(const struct pep_jwks *keys, size_t i);
  * (none, if several). `alg` must be one that the key allows. NULL if there is none. */
 const struct pep_jwk *pep_jwks_find(const struct pep_jwks *keys, const struct pep_span *kid,
                                     enum pep_alg alg);
+/* Whether the set has the key of this thumbprint, for this algorithm. */
+bool pep_jwks_has(const struct pep_jwks *keys, const char *thumbprint, enum pep_alg alg);
+/* A public key that somebody shows (the `jwk` of a DPoP proof), for exactly this algorithm: good
+ * for checking what they signed, and nothing else. Freed by the caller. Errors: EFORMAT (among
+ * others: it has private members), ELIMIT, ENOMEM. */
+int pep_jwk_read_shown(const json_t *jwk, enum pep_alg alg, struct pep_jwk **ret,
+                       struct pep_error *err);
+void pep_jwk_free(struct pep_jwk *key);
 /* True only for a valid signature by exactly this key and algorithm. Thread-safe. */
 bool pep_jwk_verify(const struct pep_jwk *key, enum pep_alg alg, struct pep_span data,
                     struct pep_span signature);

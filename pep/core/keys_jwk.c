@@ -280,7 +280,7 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* The algorithm that kty and crv allow; `alg`, when present, can only agree or pick one for RSA. */
-static enum use find_algorithm(const json_t *jwk, enum pep_alg *ret)
+static enum use find_algorithm(const json_t *jwk, enum pep_alg wanted, enum pep_alg *ret)
 {
     const json_t *kty = json_object_get(jwk, "kty"), *alg = json_object_get(jwk, "alg");
     const json_t *crv = json_object_get(jwk, "crv");
@@ -300,7 +300,8 @@ static enum use find_algorithm(const json_t *jwk, enum pep_alg *ret)
     if (natural == PEP_ALG_NONE)
         return LEAVE_OUT;
     if (alg == NULL) {
-        *ret = natural;
+        bool rsa = natural == PEP_ALG_RS256 && wanted >= PEP_ALG_RS256 && wanted <= PEP_ALG_PS512;
+        *ret = rsa ? wanted : natural;
         return USE_IT;
     }
     if (named == PEP_ALG_NONE)
@@ -356,7 +357,7 @@ int pep_jwk_read(const struct pep_jwk_source *src, const json_t *jwk, struct pep
         return pep_jwk_refuse(src, PEP_EFORMAT, "a private key; publish only its public half", "");
     struct pep_jwk key = {.alg = PEP_ALG_NONE};
     enum use meant = meant_for_verifying(jwk);
-    enum use use = meant == USE_IT ? find_algorithm(jwk, &key.alg) : meant;
+    enum use use = meant == USE_IT ? find_algorithm(jwk, src->wanted, &key.alg) : meant;
     if (use == BROKEN)
         return pep_jwk_refuse(src, PEP_EFORMAT,
                               "kty, crv, alg, use and key_ops do not fit together", "");

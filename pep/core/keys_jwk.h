@@ -10,8 +10,6 @@
 
 #include "keys_alg.h"
 
-#define PEP_THUMBPRINT_TEXT 44 /* 43 characters and NUL */
-
 struct pep_jwk {
     enum pep_alg alg;
     char *kid; /* "" when the JWK has none */
@@ -28,6 +26,7 @@ struct pep_jwk_source {
     const char *what;
     size_t index;
     struct pep_error *err;
+    enum pep_alg wanted; /* of an RSA key without `alg`; PEP_ALG_NONE: RS256 */
 };
 
 /* PEP_OK and ret->alg PEP_ALG_NONE if the key is of no use here; otherwise the caller clears it. */

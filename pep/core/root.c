@@ -17,11 +17,21 @@
 #define TIME_MAX          ((json_int_t)1 << 53)
 #define INSTALLATION_SIZE 16 /* bytes behind the 32 hex digits */
 
-static const char *const role_names[PEP_ROLE_COUNT] = {
-    [PEP_ROLE_ROOT] = "root",
-    [PEP_ROLE_POLICY] = "policy",
-    [PEP_ROLE_BEACON] = "beacon",
+/* A role with a single signature goes into compact statements, which carry one. */
+static const struct {
+    const char *name;
+    bool optional, single;
+} roles[PEP_ROLE_COUNT] = {
+    [PEP_ROLE_ROOT] = {"root", false, false},
+    [PEP_ROLE_POLICY] = {"policy", false, false},
+    [PEP_ROLE_BEACON] = {"beacon", true, true},
+    [PEP_ROLE_REVOCATION] = {"revocation", true, true},
 };
+
+const char *pep_role_name(enum pep_role role)
+{
+    return roles[role].name;
+}
 
 struct named_key {
     struct pep_public_key key;
@@ -191,15 +201,14 @@ static int read_role(const json_t *object, enum pep_role which, struct pep_root 
                      struct pep_error *err)
 {
     struct role *role = &root->roles[which];
-    const char *name = role_names[which];
+    const char *name = roles[which].name;
     const json_t *keys = json_object_get(object, "keys");
     json_int_t threshold;
     size_t count = json_array_size(keys);
     if (!json_is_array(keys) || count == 0 || count > root->key_count)
         return pep_error_set(err, PEP_EFORMAT, "root: role `%s` must list 1 to %zu different keys",
                              name, root->key_count);
-    /* A compact statement carries one signature. */
-    json_int_t max = which == PEP_ROLE_BEACON ? 1 : (json_int_t)count;
+    json_int_t max = roles[which].single ? 1 : (json_int_t)count;
     max = max > PEP_SIGNATURES_MAX ? PEP_SIGNATURES_MAX : max;
     int r = pep_json_integer(object, "threshold", 1, max, name, &threshold, err);
     if (r != PEP_OK)
@@ -213,14 +222,14 @@ static int read_role(const json_t *object, enum pep_role which, struct pep_root 
     return r;
 }
 
-static int read_roles(const json_t *roles, struct pep_root *root, struct pep_error *err)
+static int read_roles(const json_t *list, struct pep_root *root, struct pep_error *err)
 {
     for (int i = 0; i < PEP_ROLE_COUNT; i++) {
-        const json_t *object = json_object_get(roles, role_names[i]);
-        if (object == NULL && i == PEP_ROLE_BEACON)
+        const json_t *object = json_object_get(list, roles[i].name);
+        if (object == NULL && roles[i].optional)
             continue;
         if (!json_is_object(object))
-            return pep_error_set(err, PEP_EFORMAT, "root: role `%s` is missing", role_names[i]);
+            return pep_error_set(err, PEP_EFORMAT, "root: role `%s` is missing", roles[i].name);
         int r = read_role(object, (enum pep_role)i, root, err);
         if (r != PEP_OK)
             return r;
@@ -439,6 +448,13 @@ struct pep_signers pep_root_signers(const struct pep_root *root, enum pep_role r
 {
     const struct role *r = &root->roles[role];
     return (struct pep_signers){r->keys, r->count, r->threshold};
+}
+
+struct pep_signers pep_root_revokers(const struct pep_root *root)
+{
+    const struct role *own = &root->roles[PEP_ROLE_REVOCATION];
+    const struct role *r = own->count > 0 ? own : &root->roles[PEP_ROLE_POLICY];
+    return (struct pep_signers){r->keys, r->count, 1};
 }
 
 const char *pep_root_key_name(const struct pep_root *root, const char *key_id)

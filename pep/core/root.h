@@ -5,14 +5,16 @@
  *      "keys":{"<key id>":{"type":"ed25519","public":"<base64url>","name":"alice"}},
  *      "roles":{"root":{"threshold":1,"keys":["<key id>"]},
  *               "policy":{"threshold":1,"keys":["<key id>"]},
- *               "beacon":{"threshold":1,"keys":["<key id>"]}},
+ *               "beacon":{"threshold":1,"keys":["<key id>"]},
+ *               "revocation":{"threshold":1,"keys":["<key id>"]}},
  *      "servers":["<CURVE key, Z85>"]}
  *
  * Version n+1 must be signed by the root role of version n and by its own, name the same
  * installation, and may only raise the epoch. Times are Unix seconds. Unknown members are allowed
  * (they are signed) so that old clients can read newer roots.
  *
- * A document for PEP_FILE alone has no servers and no beacon role.
+ * A document for PEP_FILE alone has no servers and no beacon role. Without a revocation role any
+ * one policy key may revoke tokens.
  */
 #ifndef PEP_CORE_ROOT_H
 #define PEP_CORE_ROOT_H
@@ -25,7 +27,14 @@
 #define PEP_ROOT_CHAIN   1024        /* documents that a client follows at once */
 #define PEP_Z85_KEY      41          /* 40 characters and NUL */
 
-enum pep_role { PEP_ROLE_ROOT, PEP_ROLE_POLICY, PEP_ROLE_BEACON, PEP_ROLE_COUNT };
+enum pep_role {
+    PEP_ROLE_ROOT,
+    PEP_ROLE_POLICY,
+    PEP_ROLE_BEACON,
+    PEP_ROLE_REVOCATION,
+    PEP_ROLE_COUNT
+};
+const char *pep_role_name(enum pep_role role);
 
 struct pep_root; /* exists only if its signatures verified */
 
@@ -36,8 +45,8 @@ int pep_root_open(struct pep_span envelope, const uint8_t *digest, struct pep_ro
 /* The next one: see above. `*ret` is new; `current` is untouched. Errors: ESIGNATURE, EROLLBACK
  * (version, epoch), EFORMAT, ELIMIT, ENOMEM. Expiry is not looked at here: a chain may pass through
  * expired documents; pep_root_expired() judges the last. */
-int pep_root_follow(const struct pep_root *current, struct pep_span envelope,
-                    struct pep_root **ret, struct pep_error *err);
+int pep_root_follow(const struct pep_root *current, struct pep_span envelope, struct pep_root **ret,
+                    struct pep_error *err);
 void pep_root_free(struct pep_root *root);
 
 bool pep_root_expired(const struct pep_root *root, int64_t now);
@@ -45,10 +54,14 @@ uint32_t pep_root_version(const struct pep_root *root);
 uint32_t pep_root_epoch(const struct pep_root *root);
 int64_t pep_root_expires(const struct pep_root *root);
 const char *pep_root_installation(const struct pep_root *root);
-const uint8_t *pep_root_digest(const struct pep_root *root);        /* 32 bytes, of the payload */
-struct pep_span pep_root_envelope(const struct pep_root *root);     /* exact bytes, borrowed */
+const uint8_t *pep_root_digest(const struct pep_root *root);    /* 32 bytes, of the payload */
+struct pep_span pep_root_envelope(const struct pep_root *root); /* exact bytes, borrowed */
 struct pep_signers pep_root_signers(const struct pep_root *root, enum pep_role role);
-const char *pep_root_key_name(const struct pep_root *root, const char *key_id); /* NULL: not there */
+/* Who may revoke tokens: one key of the revocation role, or of the policy role where there is none.
+ * One signature is enough, because all that it can do is deny. */
+struct pep_signers pep_root_revokers(const struct pep_root *root);
+const char *pep_root_key_name(const struct pep_root *root,
+                              const char *key_id); /* NULL: not there */
 size_t pep_root_server_count(const struct pep_root *root);
 const char *pep_root_server(const struct pep_root *root, size_t i); /* Z85 */
 bool pep_root_has_server(const struct pep_root *root, const char *z85);

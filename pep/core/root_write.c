@@ -6,12 +6,6 @@
 
 #include <string.h>
 
-static const char *const role_names[PEP_ROLE_COUNT] = {
-    [PEP_ROLE_ROOT] = "root",
-    [PEP_ROLE_POLICY] = "policy",
-    [PEP_ROLE_BEACON] = "beacon",
-};
-
 /* In these helpers a NULL value makes jansson's _new functions fail, so that no memory shows once,
  * at the end. */
 static int put_key(json_t *keys, const struct pep_public_key *key, const char *name)
@@ -33,13 +27,13 @@ static int put_role(json_t *roles, const struct pep_root_draft *d, int role)
         if (d->keys[i].roles[role])
             bad |= json_array_append_new(ids, json_string(d->keys[i].key.id));
     }
-    if (!bad && json_array_size(ids) == 0 && role == PEP_ROLE_BEACON) {
+    if (!bad && json_array_size(ids) == 0 && role >= PEP_ROLE_BEACON) {
         json_decref(ids);
         return 0;
     }
     json_t *object =
         json_pack("{s:I, s:o}", "threshold", (json_int_t)d->thresholds[role], "keys", ids);
-    return json_object_set_new(roles, role_names[role], object) | bad;
+    return json_object_set_new(roles, pep_role_name((enum pep_role)role), object) | bad;
 }
 
 static json_t *make_document(const struct pep_root_draft *d, const char *installation)

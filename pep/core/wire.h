@@ -13,6 +13,8 @@
  *           (DEALER -> ROUTER)  [WANT]                       hashes that are still missing
  *           (ROUTER -> DEALER)  [FILE] per hash, one message each; or [REFUSED]
  *           (ROUTER -> DEALER)  [STATEMENT signed]           revoked / suspended / resumed
+ *           (DEALER -> ROUTER)  [FEED]                       wire_feed.h: revoked tokens,
+ *           (ROUTER -> DEALER)  [REVOKED] ...                and token keys
  *   port +2 (DEALER -> ROUTER)  [ENROL]
  *           (ROUTER -> DEALER)  [ENROLLED] [root envelope]+ from the pinned one to the newest; or
  *                               [REFUSED]
@@ -28,22 +30,22 @@
 
 #include "bundle.h"
 
-#define PEP_WIRE_VERSION   1
-#define PEP_NOTICE_MAX     512
-#define PEP_REQUEST_MAX    (64 * 1024)      /* one frame to the fetch port */
-#define PEP_ENROL_MAX      4096             /* one frame to the enrol port */
-#define PEP_REPLY_MAX      (4 * 1024 * 1024) /* one frame to a client */
-#define PEP_INLINE_MAX     (256 * 1024)     /* file bytes inside one ANSWER */
-#define PEP_WANT_MAX       64               /* hashes in one WANT */
-#define PEP_NONCE_SIZE     16
-#define PEP_REPORTER_SIZE  8
-#define PEP_SECRET_SIZE    32
-#define PEP_CHANNEL_MAX    63 /* "main", or a canary's name */
-#define PEP_CLIENT_ID_MAX  79 /* "NAME/k" */
-#define PEP_REASON_TEXT    200
-#define PEP_ENDPOINT_MAX   255
-#define PEP_ENDPOINTS      8
-#define PEP_Z85_SIZE       40
+#define PEP_WIRE_VERSION  1
+#define PEP_NOTICE_MAX    512
+#define PEP_REQUEST_MAX   (64 * 1024)       /* one frame to the fetch port */
+#define PEP_ENROL_MAX     4096              /* one frame to the enrol port */
+#define PEP_REPLY_MAX     (4 * 1024 * 1024) /* one frame to a client */
+#define PEP_INLINE_MAX    (256 * 1024)      /* file bytes inside one ANSWER */
+#define PEP_WANT_MAX      64                /* hashes in one WANT */
+#define PEP_NONCE_SIZE    16
+#define PEP_REPORTER_SIZE 8
+#define PEP_SECRET_SIZE   32
+#define PEP_CHANNEL_MAX   63 /* "main", or a canary's name */
+#define PEP_CLIENT_ID_MAX 79 /* "NAME/k" */
+#define PEP_REASON_TEXT   200
+#define PEP_ENDPOINT_MAX  255
+#define PEP_ENDPOINTS     8
+#define PEP_Z85_SIZE      40
 
 enum pep_message {
     PEP_MSG_NOTICE = 1,
@@ -57,6 +59,10 @@ enum pep_message {
     PEP_MSG_REFUSED = 9,
     PEP_MSG_OPERATE = 10,
     PEP_MSG_OPERATED = 11,
+    PEP_MSG_FEED = 12,
+    PEP_MSG_REVOKED = 13,
+    PEP_MSG_KEYS = 14,
+    PEP_MSG_LAST = PEP_MSG_KEYS
 };
 
 /* The type of a frame 0, or PEP_EFORMAT. */
@@ -69,6 +75,13 @@ struct pep_head {
     uint8_t digest[PEP_SHA256_SIZE];
 };
 
+/* ---- what travels beside bundles: how far it has come; content by FEED, see wire_feed.h ---- */
+struct pep_feeds {
+    uint64_t revocations; /* number of the newest list of revoked tokens; 0: none */
+    uint8_t revocations_digest[PEP_SHA256_SIZE]; /* of its step: all zero with number 0 */
+    uint64_t keys; /* rises with each change or renewal of this bundle's relayed keys; 0: none */
+};
+
 /* ---- NOTICE: at once on publish, and every second as the beacon ---- */
 struct pep_notice {
     char bundle[PEP_NAME_MAX + 1];
@@ -78,6 +91,7 @@ struct pep_notice {
     int64_t issued_at; /* Unix milliseconds; (root, seq, issued_at) must rise */
     struct pep_head head;
     uint64_t floor; /* versions below this may not be activated anew (0: no floor) */
+    struct pep_feeds feeds;
 };
 
 /* ---- FETCH ---- */
@@ -92,7 +106,8 @@ struct pep_fetch {
     struct pep_head rejected; /* last version refused by the client, if any */
     uint8_t state;            /* pep_state */
     uint64_t age_ms;
-    int16_t error; /* pep_err of the rejection or last failure */
+    uint64_t revocations; /* step of the list of revoked tokens that decisions look at */
+    int16_t error;        /* pep_err of the rejection or last failure */
     char reason[PEP_REASON_TEXT + 1];
     char library[32]; /* "libpep 0.1.0" */
 };
@@ -113,6 +128,7 @@ struct pep_answer {
     int64_t issued_at;
     struct pep_head head; /* assigned */
     uint64_t floor;
+    struct pep_feeds feeds;
     uint16_t roots; /* root frames in this message */
     uint16_t files; /* FILE frames in this message */
 };
@@ -131,7 +147,11 @@ struct pep_file_frame {
 };
 
 /* ---- STATEMENT ---- */
-enum pep_statement_kind { PEP_STATEMENT_REVOKED = 1, PEP_STATEMENT_SUSPENDED, PEP_STATEMENT_RESUMED };
+enum pep_statement_kind {
+    PEP_STATEMENT_REVOKED = 1,
+    PEP_STATEMENT_SUSPENDED,
+    PEP_STATEMENT_RESUMED
+};
 struct pep_statement {
     uint8_t kind;
     char client_key[PEP_Z85_SIZE + 1]; /* the CURVE key that it is about */
@@ -166,11 +186,11 @@ struct pep_refused {
 /* Writers append a whole frame (head and body). Signed ones append the body to be signed by
  * pep_compact_sign() with the type beside it. Readers take a whole frame; for signed ones, the body
  * that pep_compact_verify() returned. Readers: 0 or PEP_EFORMAT, outputs untouched on failure. */
-void pep_notice_write(const struct pep_notice *m, struct pep_buffer *out);    /* PEP_TYPE_NOTICE */
+void pep_notice_write(const struct pep_notice *m, struct pep_buffer *out); /* PEP_TYPE_NOTICE */
 int pep_notice_read(struct pep_span body, struct pep_notice *ret);
 void pep_fetch_write(const struct pep_fetch *m, struct pep_buffer *out);
 int pep_fetch_read(struct pep_span frame, struct pep_fetch *ret);
-void pep_answer_write(const struct pep_answer *m, struct pep_buffer *out);    /* PEP_TYPE_ANSWER */
+void pep_answer_write(const struct pep_answer *m, struct pep_buffer *out); /* PEP_TYPE_ANSWER */
 int pep_answer_read(struct pep_span body, struct pep_answer *ret);
 void pep_want_write(const struct pep_want *m, struct pep_buffer *out);
 int pep_want_read(struct pep_span frame, struct pep_want *ret);

@@ -64,6 +64,11 @@ function has(list, value) end
 ---@return boolean
 function overlaps(a, b) end
 
+---True if the methods of sign-in are of two kinds (known, owned, of the body), or one is "mfa" (RFC 8176).
+---@param methods? pdp.Names as in sub.amr
+---@return boolean
+function multi_factor(methods) end
+
 ---low <= value and value < high, for two numbers or two strings.
 ---@return boolean
 function between(value, low, high) end

@@ -208,6 +208,24 @@ static void refuse(void *context, size_t times)
     }
 }
 
+/* The right key by name, and a signature that is not its: what a flood costs that knows a kid. */
+static void measure_bad_signature(struct subject *s, enum pep_alg alg, unsigned rounds)
+{
+    char name[40];
+    struct subject forged = *s;
+    forged.token = malloc(s->size);
+    must(forged.token != NULL, "memory");
+    memcpy(forged.token, s->token, s->size);
+    uint8_t *last = &forged.token[s->size - 12];
+    *last = *last == 'A' ? 'B' : 'A';
+    snprintf(name, sizeof(name), "refuse bad signature %s", pep_alg_name(alg));
+    struct measure_figure figure = {"token", name, "EVP_DigestVerify + json_loadb",
+                                    "ratio <= 1.15"};
+    measure_ratio(&figure, &(struct measure_side){refuse, &forged}, &(struct measure_side){bare, s},
+                  rounds);
+    free(forged.token);
+}
+
 static void parse_claims(void *context, size_t times)
 {
     (void)context;
@@ -252,6 +270,7 @@ int main(int argc, char **argv)
                                         "ratio <= 1.15"};
         measure_ratio(&figure, &(struct measure_side){verify, &s}, &(struct measure_side){bare, &s},
                       rounds);
+        measure_bad_signature(&s, alg, rounds);
         tear_down(&s);
     }
     set_up(&s, PEP_ALG_ES256);

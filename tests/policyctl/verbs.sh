@@ -27,6 +27,11 @@ ctl 0 "context use" local
 ctl 0 "root init"
 ctl 0 "root show"
 ctl 0 push acme --key policy
+ctl 0 "token inspect" --live token
+has "not revoked" out "revoked: no"
+ctl 0 "token revoke" --issuer https://idp.example --subject ann --for 1h
+ctl 7 "token inspect" --live token
+has "revoked" out "revoked: by its subject"
 ctl 0 diff acme
 ctl 0 build acme --key policy
 run 0 "file" test -f acme-2.bundle

@@ -7,6 +7,8 @@ local random = math.random
 local types = { "doc", "invoice", "a.b-c_1", "ledger" }
 local actions = { "read", "write", "approve", "del" }
 local roles = { "r1", "r2", "r3", "r4", "r5" }
+local methods = { "pwd", "pin", "kba", "hwk", "swk", "otp", "sms", "sc", "tel", "face", "fpt", "iris", "retina",
+                  "vbm", "mca", "geo", "MFA" }
 local people = { "ann", "bob", "eve" }
 local tenants = { "acme", "globex", "x/y", "a:b", "*", "50%", "caf\u{e9}" }
 local numbers = { "1", "2", "4711" }
@@ -85,6 +87,7 @@ local tests = {
   function() return "same(res.owner, sub.id)" end,
   function() return "res.owner == sub.id" end,
   function() return "overlaps(res.tags, sub.groups)" end,
+  function() return "multi_factor(sub.amr)" end,
   function() return "#res.tags > 1" end,
   function() return "res.tags[1] == " .. quote(pick(people)) end,
   function() return "has(res.tags, sub.id)" end,
@@ -195,7 +198,7 @@ local function schema_of(w)
   if w.claims then
     out[#out + 1] = "claims {\n  id = { from = \"sub\" }, tenant = { from = \"tenant\" },\n"
       .. "  roles = { from = " .. quote(w.role_path) .. ", " .. (w.role_kind and "type = \"set\"" or "") .. " },\n"
-      .. "  groups = { type = \"set\" }, mfa = { type = \"boolean\""
+      .. "  groups = { type = \"set\" }, amr = { type = \"set\" }, mfa = { type = \"boolean\""
       .. (w.need_mfa and ", required = true" or "") .. " }, name = {},\n"
       .. "  level = { type = " .. quote(w.level) .. " }, extra = { type = \"any\" },\n"
       .. (w.own_client and "  client = { from = \"app.id\" },\n" or "")
@@ -357,6 +360,8 @@ local function claims_of(w)
   if w.role_path == "roles" then c.roles = list else c.realm = { roles = list } end
   if chance(8) then c.roles, c.realm = nil, nil end
   if chance(2) then c.groups = some(people, 2) end
+  if chance(2) then c.amr = chance(8) and { "geo", "mfa" } or some(methods, 3) end
+  if chance(20) then c.amr = pick(methods) end
   if chance(2) then c.mfa = chance(2) end
   if chance(3) then c.scope = table.concat(some(scopes), chance(5) and "  " or " ") end
   if chance(6) then c.scp = some(scopes) end

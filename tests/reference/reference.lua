@@ -37,6 +37,17 @@ local function overlaps(a, b)
   return false
 end
 
+local classes = { known = { "pwd", "pin", "kba" }, owned = { "hwk", "swk", "otp", "sms", "sc", "tel" },
+                  body = { "face", "fpt", "iris", "retina", "vbm" } }
+
+local function multi_factor(amr)
+  local found = 0
+  for _, class in pairs(classes) do
+    if overlaps(amr, class) then found = found + 1 end
+  end
+  return has(amr, "mfa") or found >= 2
+end
+
 local function sorted_keys(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = k end
@@ -129,6 +140,7 @@ function R.load(files, data)
     return modules[name]
   end
   env.same, env.has, env.overlaps, env.sorted, env.between = same, has, overlaps, sorted, between
+  env.multi_factor = multi_factor
   env.split, env.clock, env.cidr = split_plain, clock, cidr
   env.ipairs = function(t)
     if t ~= nil and not is_list(t) then error("ipairs: needs a list") end

@@ -21,6 +21,13 @@ pep_pdpd_scenario(pdpd_start 120)
 pep_pdpd_scenario(pdpd_push 120)
 pep_pdpd_scenario(pdpd_doors 120)
 pep_pdpd_scenario(pdpd_revoke 120)
+pep_pdpd_scenario(pdpd_tokens 120)
+target_sources(test_pdpd_tokens PRIVATE token_steps.c)
+pep_pdpd_scenario(pdpd_tokens_far 120)
+target_sources(test_pdpd_tokens_far PRIVATE token_steps.c)
+target_link_libraries(test_pdpd_tokens_far PRIVATE pep_static)
+target_compile_definitions(test_pdpd_tokens_far PRIVATE POLICYCTL_PROGRAM="$<TARGET_FILE:policyctl>")
+add_dependencies(test_pdpd_tokens_far policyctl)
 pep_pdpd_scenario(pdpd_kill 300)
 
 # Peers that libzmq would never be.

@@ -6,6 +6,8 @@
  */
 #include "pdpd_kit.h"
 
+#include "pep/core/revocation.h"
+
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -24,6 +27,7 @@ struct acknowledged {
     bool root, token, revoked, operator;
     uint64_t version;
     uint8_t digest[PEP_SHA256_SIZE];
+    uint64_t steps; /* of revoked tokens */
     char client[PEP_CLIENT_ID_MAX + 1];
 };
 
@@ -66,6 +70,25 @@ static bool add_operator(struct daemon *d, void *operator)
                                 pep_span_of(NULL, 0), NULL));
 }
 
+/* The first step of revoked tokens: one entry. */
+static bool revoke_token(struct daemon *d, void *operator)
+{
+    struct pep_revocation e = {.key = {1}, .kind = PEP_REVOKE_SID, .until = time(NULL) + 3600};
+    struct pep_revocations *none = NULL;
+    struct pep_buffer body = pep_buffer_of(1024), step = pep_buffer_of(1024);
+    assert_int_equal(pep_revocations_none(&none), 0);
+    assert_int_equal(pep_revocation_step_write(none, time(NULL), &e, 1, &body, NULL), 0);
+    assert_int_equal(
+        pep_compact_sign(PEP_TYPE_REVOKED, pep_buffer_span(&body), d->keys.policy_key, &step), 0);
+    bool ok = said_yes(kit_operate(
+        d, operator, json_pack("{s:s, s:i, s:s}", "op", "token.revoke", "number", 0, "digest", ""),
+        pep_buffer_span(&step), NULL));
+    pep_buffer_free(&body);
+    pep_buffer_free(&step);
+    pep_revocations_free(none);
+    return ok;
+}
+
 /* Runs the operations until one is not acknowledged. */
 static void operate_until_killed(struct daemon *d, struct acknowledged *a)
 {
@@ -73,6 +96,9 @@ static void operate_until_killed(struct daemon *d, struct acknowledged *a)
     void *operator= kit_operator(d);
     a->root = upload(d, operator);
     if (!a->root || !push(d, operator, 1, a) || !push(d, operator, 2, a))
+        goto done;
+    a->steps = revoke_token(d, operator) ? 1 : 0;
+    if (a->steps == 0)
         goto done;
     struct kit_token token = kit_token(d, operator, "shop", 60, 1);
     a->token = !kit_ended(d);
@@ -122,6 +148,29 @@ static void check_versions(struct daemon *d, void *operator, const struct acknow
     }
 }
 
+/* The step and the list that it names, both or neither. */
+static void check_revocations(struct daemon *d, void *operator, const struct acknowledged * a)
+{
+    struct pep_buffer bytes = pep_buffer_of(PEP_BUNDLE_FILE_MAX);
+    json_t *answer = kit_operate(d, operator, json_pack("{s:s}", "op", "token.list"),
+                                 pep_span_of(NULL, 0), &bytes);
+    uint64_t number = (uint64_t)json_integer_value(json_object_get(answer, "number"));
+    size_t size = (size_t)json_integer_value(json_object_get(answer, "step"));
+    assert_true(kit_ok(answer) && number >= a->steps && number <= 1);
+    if (number == 1) {
+        struct pep_signers signers = pep_root_revokers(d->keys.root);
+        struct pep_revocations *list = NULL;
+        assert_int_equal(pep_revocations_adopt(pep_span_of(bytes.data, size),
+                                               pep_span_of(bytes.data + size, bytes.size - size), 0,
+                                               &signers, &list, NULL),
+                         0);
+        assert_int_equal(pep_revocations_count(list), 1);
+        pep_revocations_free(list);
+    }
+    json_decref(answer);
+    pep_buffer_free(&bytes);
+}
+
 static void check_people(struct daemon *d, void *operator, const struct acknowledged * a)
 {
     json_t *list = ask(d, operator, "service.list"), *operators = ask(d, operator, "operator.list");
@@ -154,6 +203,7 @@ static void check_after(struct daemon *d, const struct acknowledged *a)
     json_decref(info);
     assert_true(root || !a->root);
     check_versions(d, operator, a);
+    check_revocations(d, operator, a);
     check_people(d, operator, a);
     /* And it goes on from there. */
     if (!root)

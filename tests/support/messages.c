@@ -25,6 +25,9 @@ ADAPT(statement)
 ADAPT(enrol)
 ADAPT(enrolled)
 ADAPT(refused)
+ADAPT(feed)
+ADAPT(revoked)
+ADAPT(keys)
 
 static int read_operate(struct pep_span frame, union any_message *ret)
 {
@@ -55,6 +58,13 @@ static struct pep_head head(uint32_t epoch, uint64_t version)
     return h;
 }
 
+static struct pep_feeds feeds(void)
+{
+    struct pep_feeds f = {.revocations = 12, .keys = 1700000000000};
+    fill(f.revocations_digest, sizeof(f.revocations_digest), 3);
+    return f;
+}
+
 static void example_notice(union any_message *m)
 {
     m->notice = (struct pep_notice){.bundle = "acme",
@@ -63,7 +73,8 @@ static void example_notice(union any_message *m)
                                     .seq = 77,
                                     .issued_at = 1700000000123,
                                     .head = head(1, 42),
-                                    .floor = 40};
+                                    .floor = 40,
+                                    .feeds = feeds()};
 }
 
 static void example_fetch(union any_message *m)
@@ -92,6 +103,7 @@ static void example_answer(union any_message *m)
                                     .issued_at = 1700000000123,
                                     .head = head(1, 42),
                                     .floor = 40,
+                                    .feeds = feeds(),
                                     .roots = 1,
                                     .files = 2};
     fill(m->answer.nonce, sizeof(m->answer.nonce), 1);
@@ -151,6 +163,32 @@ static void example_operate(union any_message *m)
     fill(m->nonce, sizeof(m->nonce), 1);
 }
 
+static void example_feed(union any_message *m)
+{
+    m->feed =
+        (struct pep_feed){.bundle = "acme", .revocations = 12, .keys = 1700000000000, .look = 1};
+    fill(m->feed.nonce, sizeof(m->feed.nonce), 1);
+    fill(m->feed.revocations_digest, sizeof(m->feed.revocations_digest), 3);
+}
+
+static void example_revoked(union any_message *m)
+{
+    m->revoked = (struct pep_revoked){.kind = PEP_REVOKED_STEPS, .steps = 2, .keys = 1};
+    fill(m->revoked.nonce, sizeof(m->revoked.nonce), 1);
+}
+
+static void example_keys(union any_message *m)
+{
+    m->keys = (struct pep_keys){
+        .bundle = "acme", .seq = 1700000000000, .issued_at = 1700000000123, .count = 2};
+    fill(m->keys.nonce, sizeof(m->keys.nonce), 1);
+    for (size_t i = 0; i < m->keys.count; i++) {
+        fill(m->keys.issuers[i].issuer, PEP_SHA256_SIZE, (uint8_t)(7 * i));
+        m->keys.issuers[i].fetched_at = 1700000000000;
+        m->keys.issuers[i].jwks = pep_span_string("{\"keys\":[]}");
+    }
+}
+
 #define CASE(name, type)                                       \
     {                                                          \
 #name, type, read_##name, write_##name, example_##name \
@@ -162,5 +200,7 @@ const struct message_case message_cases[] = {
     CASE(file, PEP_MSG_FILE),       CASE(statement, PEP_MSG_STATEMENT),
     CASE(enrol, PEP_MSG_ENROL),     CASE(enrolled, PEP_MSG_ENROLLED),
     CASE(refused, PEP_MSG_REFUSED), CASE(operate, PEP_MSG_OPERATE),
+    CASE(feed, PEP_MSG_FEED),       CASE(revoked, PEP_MSG_REVOKED),
+    CASE(keys, PEP_MSG_KEYS),
 };
 const size_t message_case_count = sizeof(message_cases) / sizeof(message_cases[0]);

@@ -5,7 +5,7 @@
 #ifndef PEP_TESTS_MESSAGES_H
 #define PEP_TESTS_MESSAGES_H
 
-#include "pep/core/wire.h"
+#include "pep/core/wire_feed.h"
 
 union any_message {
     struct pep_notice notice;
@@ -17,6 +17,9 @@ union any_message {
     struct pep_enrol enrol;
     struct pep_enrolled enrolled;
     struct pep_refused refused;
+    struct pep_feed feed;
+    struct pep_revoked revoked;
+    struct pep_keys keys;
     uint8_t nonce[PEP_NONCE_SIZE];
 };
 

@@ -79,6 +79,27 @@ echo "$payload" | base64 -d >payload
 cmp -s payload out || { echo "FAIL --signature-only does not print the payload's bytes"; failures=1; }
 run 0 "also when expired" "$policyctl" token verify --keys idp.jwks --signature-only --at 9999999999 hour.jwt
 
+# --- bound tokens ---
+run 0 "a proof's key" "$policyctl" key generate client --use token
+jwk=$(sed -n 's/^ *"x": "\([^"]*\)".*/\1/p; s/^ *"y": "\([^"]*\)".*/\1/p' client.jwks | paste -sd' ')
+x=${jwk% *} y=${jwk#* }
+jkt=$(printf '{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}' "$x" "$y" | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=')
+sign --claims "{$base,\"cnf\":{\"jkt\":\"$jkt\"}}" >bound.jwt
+ath=$(printf %s "$(cat bound.jwt)" | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=')
+"$policyctl" token sign --key client.jwk \
+    --header "{\"typ\":\"dpop+jwt\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"$x\",\"y\":\"$y\"}}" \
+    --claims "{\"jti\":\"1\",\"htm\":\"GET\",\"htu\":\"https://api.example/a\",\"ath\":\"$ath\"}" >proof.jwt
+run 7 "bound, alone" verify bound.jwt
+has "bound, alone" err "proof_absent"
+has "bound, alone" err "--dpop FILE"
+run 0 "bound, with its proof" verify --dpop proof.jwt --method GET --uri 'https://API.example:443/a?x=1' bound.jwt
+run 7 "bound, another method" verify --dpop proof.jwt --method POST --uri https://api.example/a bound.jwt
+has "bound, another method" err "made for method"
+run 7 "a proof for an unbound token" verify --dpop proof.jwt --method GET --uri https://api.example/a good.jwt
+run 2 "a proof without its request" verify --dpop proof.jwt bound.jwt
+run 0 "inspect bound" "$policyctl" token inspect bound.jwt
+has "inspect bound" out "DPoP proof for each request"
+
 # --- usage ---
 run 2 "no keys" "$policyctl" token verify --issuer i --audience a good.jwt
 has "no keys" err "--keys"
@@ -112,5 +133,24 @@ printf '[{"issuer":"https://i","audiences":["a"],"algorithms":["ES256"],"jwks":%
 run 0 "inspect by policy" "$policyctl" token inspect --policy policy good.jwt
 has "inspect by policy" out "accepted by this policy"
 run 7 "inspect by policy, later" "$policyctl" token inspect --policy policy --at 9999999999 good.jwt
+cat >policy/bundle.json <<'END'
+{"name": "demo", "max_stale": 86400, "expires_days": 90}
+END
+mkdir policy/policies
+cat >policy/policies/a.lua <<'END'
+allow "a" { action = "read", resource = "doc", roles = "reader",
+  when = function(sub, res) return same(sub.tenant, res.tenant) and multi_factor(sub.amr) end }
+deny "b" { action = "read", resource = "doc", when = function(sub) return sub.tenant == nil end }
+END
+sign --claims "{$base,\"roles\":[\"reader\"],\"tenant\":\"acme\"}" >ann.jwt
+run 0 "inspect by rules" "$policyctl" token inspect --policy policy ann.jwt
+has "inspect by rules" out 'sub.amr          MISSING (1 rule)'
+has "inspect by rules" out 'sub.roles        ["reader"] (1 rule)'
+has "inspect by rules" out 'sub.tenant       "acme" (2 rules)'
+lacks "inspect by rules" out 'sub.id '
+run 0 "inspect by rules, json" "$policyctl" token inspect --policy policy -o json ann.jwt
+has "inspect by rules, json" out '"name": "sub.amr"'
+has "inspect by rules, json" out '"value": null'
+run 2 "inspect, no server" "$policyctl" token inspect --live ann.jwt
 run 2 "inspect, no policy" "$policyctl" token inspect --policy nowhere good.jwt
 finish

@@ -83,6 +83,14 @@ static const struct row functions[] = {
           "{\"id\":\"x\",\"scopes\":[\"x\"]}"),
     HOLDS("sub.actor == 'x' and sub.chain[2] == 'y' and #sub.chain == 2",
           "{\"act\":{\"sub\":\"x\",\"act\":{\"sub\":\"y\"}}}"),
+    HOLDS(
+        "sub.actor == 'a' and sub.chain[1] == 'a' and sub.chain[3] == 'c' and sub.chain[4] == nil "
+        "and sub.id == 'ann' and sub.roles == nil and sub.client == nil and sub.scopes == nil",
+        "{\"sub\":\"ann\",\"act\":{\"sub\":\"a\",\"roles\":[\"r\"],\"exp\":1,\"azp\":\"x\","
+        "\"scope\":\"s\","
+        "\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"c\"}}}}"),
+    HOLDS("sub.actor == nil and sub.chain == nil",
+          "{\"actor\":\"x\",\"chain\":[\"x\"],\"may_act\":{\"sub\":\"x\"}}"),
     HOLDS("has(sub.roles, 'r') and has(sub.token_roles, 'r') and not has(sub.roles, 's')",
           "{\"roles\":[\"r\"]}"),
     HOLDS("sub.address.city == 'x' and sub.address.none == nil", "{\"address\":{\"city\":\"x\"}}"),
@@ -92,6 +100,23 @@ static const struct row functions[] = {
     HOLDS("res.type == 'doc' and res.id == '1' and ctx.action == 'read' and ctx.now == 0", NOBODY),
     HOLDS("overlaps(sub.a, sub.b) and not overlaps(sub.a, sub.c) and not overlaps(sub.a, nil)",
           "{\"a\":[1,\"x\"],\"b\":[\"x\"],\"c\":[\"1\"]}"),
+    HOLDS(
+        "multi_factor(sub.amr) and multi_factor(sub.word) and multi_factor { 'face', 'x', 'otp' }",
+        "{\"amr\":[\"pwd\",\"hwk\"],\"word\":\"mfa\"}"),
+    HOLDS("not multi_factor(sub.amr) and not multi_factor(sub.same) and not multi_factor(sub.odd) "
+          "and "
+          "not multi_factor(sub.map) and not multi_factor(nil) and not multi_factor {} and "
+          "not multi_factor(5) and not multi_factor(sub.mca) and not multi_factor('pwd')",
+          "{\"amr\":[\"pwd\"],\"same\":[\"pwd\",\"pin\",\"kba\"],\"odd\":[\"PWD\",\"OTP\",5],"
+          "\"map\":{\"pwd\":\"otp\"},\"mca\":[\"mca\",\"geo\",\"pop\",\"user\",\"rba\",\"wia\","
+          "\"pwd\"]}"),
+    HOLDS("multi_factor { 'kba', 'tel' } and multi_factor { 'iris', 'pin' } and multi_factor { "
+          "'sc', 'vbm' } "
+          "and multi_factor { 'swk', 'fpt' } and multi_factor { 'retina', 'sms' }",
+          NOBODY),
+    HOLDS("not multi_factor { 'hwk', 'swk', 'otp', 'sms', 'sc', 'tel' } and "
+          "not multi_factor { 'face', 'fpt', 'iris', 'retina', 'vbm' }",
+          NOBODY),
     HOLDS("has({ 'x', 'y' }, 'y') and not has(nil, 'y') and not has({}, nil)", NOBODY),
     HOLDS("not same(nil, nil) and not same('', '') and not same(1, '1') and same(1, 1.0)", NOBODY),
     HOLDS("not same(sub.r, sub.r) and same(true, true) and not same(true, false)", "{\"r\":[1]}"),
@@ -270,6 +295,8 @@ static void subjects_are_refused(void **state)
         "{\"act\":\"x\"}",
         "{\"act\":{\"sub\":5}}",
         "{\"act\":{}}",
+        "{\"act\":{\"sub\":\"a\",\"act\":{\"act\":{\"sub\":\"b\"}}}}",
+        "{\"act\":[{\"sub\":\"a\"}]}",
         "{\"azp\":[\"a\"]}",
     };
     struct kit_file files[] = {{"policies/p.lua", ALLOW}};
@@ -283,6 +310,28 @@ static void subjects_are_refused(void **state)
         assert_true(err.text[0] != '\0');
         json_decref(claims);
     }
+    pep_policy_free(p);
+}
+
+/* Sixteen actors, and one more. */
+static void chains_are_bounded(void **state)
+{
+    (void)state;
+    struct kit_file files[] = {{"policies/p.lua", ALLOW}};
+    struct pep_policy *p = kit_policy(files, 1);
+    json_t *act = NULL;
+    for (int n = 1; n <= 17; n++) {
+        struct pep_subject *s = NULL;
+        struct pep_error err = PEP_ERROR_INIT;
+        act = act == NULL ? json_pack("{s:s}", "sub", "a")
+                          : json_pack("{s:s, s:o}", "sub", "a", "act", act);
+        json_t *claims = json_pack("{s:s, s:O}", "sub", "ann", "act", act);
+        assert_int_equal(pep_subject_from_claims(p, claims, &s, &err),
+                         n <= 16 ? PEP_OK : PEP_ETOKEN);
+        pep_subject_free(s);
+        json_decref(claims);
+    }
+    json_decref(act);
     pep_policy_free(p);
 }
 
@@ -433,6 +482,7 @@ int main(void)
         cmocka_unit_test(combining_mean_what_they_say),
         cmocka_unit_test(requests_mean_what_they_say),
         cmocka_unit_test(subjects_are_refused),
+        cmocka_unit_test(chains_are_bounded),
         cmocka_unit_test(challenges_ask_for_the_smallest_age),
         cmocka_unit_test(effort_does_not_grow_with_rules),
         cmocka_unit_test(threads_share_a_policy),

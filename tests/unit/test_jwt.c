@@ -106,6 +106,25 @@ static const struct example examples[] = {
      "5dDDItllVo6_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRX"
      "e8P_ijQ7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64"
      "QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw"},
+    {"RFC 7515 A.4",
+     "{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":"
+     "\"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk\","
+     "\"y\":\"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-"
+     "x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2\"}",
+     "eyJhbGciOiJFUzUxMiJ9", "UGF5bG9hZA",
+     "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_"
+     "7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_"
+     "Jn"},
+    {"RFC 7520 4.3",
+     "{\"kty\":\"EC\",\"kid\":\"bilbo.baggins@hobbiton.example\",\"use\":\"sig\",\"crv\":\"P-521\","
+     "\"x\":\"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-"
+     "7ytDyRXYgCF5cj0Kt\",\"y\":"
+     "\"AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-"
+     "HqHZR1\"}",
+     "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9", COOKBOOK_PAYLOAD,
+     "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-"
+     "JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-"
+     "kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2"},
 };
 
 static enum pep_jwt_reason signature_reason(const struct pep_jwks *keys, const char *token)
@@ -139,6 +158,52 @@ static void published_examples_verify(void **state)
         pep_jwks_free(keys);
         json_decref(set);
     }
+}
+
+/* Published too, and refused here, by a set with the published secrets and a key for another
+ * algorithm: symmetric, unsigned, JSON. */
+static void published_examples_that_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *token;
+        enum pep_jwt_reason reason;
+    } rows[] = {
+        {"RFC 7515 A.1",
+         "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9"
+         "." JOE "."
+         "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+         PEP_JWT_ALGORITHM},
+        {"RFC 7515 A.5", "eyJhbGciOiJub25lIn0." JOE ".", PEP_JWT_ALGORITHM},
+        {"RFC 7520 4.4",
+         "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9"
+         "." COOKBOOK_PAYLOAD "."
+         "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",
+         PEP_JWT_ALGORITHM},
+        {"RFC 7515 A.7",
+         "{\"payload\":\"" JOE
+         "\",\"protected\":\"eyJhbGciOiJFUzI1NiJ9\",\"header\":{\"kid\":\"e9bc097a\"},"
+         "\"signature\":\"DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-"
+         "F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q\"}",
+         PEP_JWT_SHAPE},
+    };
+    static const char secrets[] =
+        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-"
+        "1qS0gZH75aKtMN3Yj0iPS4hcg"
+        "UuTwjAzZr1Z9CAow\"},{\"kty\":\"oct\",\"kid\":\"018c0ae5-4d9b-471b-bfd6-eef314bc7037\","
+        "\"use\":\"sig\","
+        "\"alg\":\"HS256\",\"k\":\"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg\"},"
+        "{\"kty\":\"RSA\",\"kid\":\"bilbo.baggins@hobbiton.example\",\"e\":\"AQAB\",\"n\":"
+        "\"" COOKBOOK_N "\"}]}";
+    struct pep_jwks *keys = NULL;
+    json_t *set = json_loads(secrets, 0, NULL);
+    assert_int_equal(pep_jwks_read(set, "published", &keys, NULL), PEP_OK);
+    assert_int_equal(pep_jwks_count(keys), 1);
+    assert_int_equal(pep_jwks_ignored(keys), 2);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(signature_reason(keys, rows[i].token), rows[i].reason);
+    pep_jwks_free(keys);
+    json_decref(set);
 }
 
 /* RFC 7638 section 3.1 and RFC 8037 appendix A.3. */
@@ -267,6 +332,7 @@ int main(void)
         cmocka_unit_test(every_algorithm_verifies_and_no_byte_may_change),
         cmocka_unit_test(a_token_of_one_algorithm_is_none_of_another),
         cmocka_unit_test(published_examples_verify),
+        cmocka_unit_test(published_examples_that_are_refused),
         cmocka_unit_test(thumbprints_are_the_published_ones),
         cmocka_unit_test(a_verified_token_gives_claims_issuer_and_expiry),
         cmocka_unit_test(the_signature_alone_gives_the_exact_payload),

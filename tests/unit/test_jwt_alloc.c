@@ -1,11 +1,16 @@
 /* The scenarios of failing.h for tokens: keys, issuers, verification, signing, diagnoses. */
 #include "failing.h"
 
+#include "pep/core/dpop.h"
+
+#include "proof_kit.h"
 #include "token_kit.h"
 
 static struct signer ec, ed, rsa;
 static char *ec_text, *ed_text, *rsa_text;
 static json_t *rsa_set;
+static struct prover prover;
+static char *proof;
 
 #define CLAIMS                                                                               \
     "{\"iss\":\"" ISSUER "\",\"aud\":[\"" AUDIENCE "\"],\"sub\":\"ann\",\"exp\":1700000600," \
@@ -21,6 +26,8 @@ static int setup(void **state)
     ed_text = token_of(ed.key, NULL, CLAIMS);
     rsa_text = token_of(rsa.key, NULL, CLAIMS);
     rsa_set = pep_jwk_public_set(rsa.jwk);
+    prover = prover_of(PEP_ALG_ES256);
+    proof = proof_for(&prover, ec_text, NOW, NULL, NULL);
     return 0;
 }
 
@@ -34,6 +41,8 @@ static int teardown(void **state)
     free(ed_text);
     free(rsa_text);
     json_decref(rsa_set);
+    prover_free(&prover);
+    free(proof);
     return 0;
 }
 
@@ -178,6 +187,23 @@ static int signature_alone(void)
     return r;
 }
 
+/* Never held to be good, and nothing is said to have been seen. */
+static int verify_proof(void)
+{
+    const struct pep_dpop_shown shown = {proof, PROOF_METHOD, PROOF_URI};
+    const struct pep_dpop_expect expect = {&shown, pep_span_string(ec_text), prover.jkt,
+                                           NOW,    PEP_DPOP_WINDOW_DEFAULT,  0};
+    struct pep_dpop_seen seen = {{0}, -1};
+    enum pep_jwt_reason reason = PEP_JWT_OK;
+    struct pep_error err = PEP_ERROR_INIT;
+    int r = pep_dpop_verify(&expect, &seen, &reason, &err);
+    assert_int_equal(err.code, r);
+    assert_true((seen.ends == -1) == (r != PEP_OK));
+    if (r != PEP_OK && reason != PEP_JWT_MEMORY && reason != PEP_JWT_PROOF)
+        fail_msg("%s", pep_error_text(&err));
+    return r;
+}
+
 /* A diagnosis that could not be kept counts as an error. */
 static int diagnoses(void)
 {
@@ -201,6 +227,7 @@ SCENARIO(single_issuer)
 SCENARIO(sign_and_verify)
 SCENARIO(generate)
 SCENARIO(signature_alone)
+SCENARIO(verify_proof)
 SCENARIO(diagnoses)
 
 int main(void)
@@ -211,7 +238,7 @@ int main(void)
         cmocka_unit_test(test_read_keys),     cmocka_unit_test(test_read_issuers),
         cmocka_unit_test(test_single_issuer), cmocka_unit_test(test_sign_and_verify),
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_signature_alone),
-        cmocka_unit_test(test_diagnoses),
+        cmocka_unit_test(test_diagnoses),     cmocka_unit_test(test_verify_proof),
     };
     if (!failing_install())
         return 1;

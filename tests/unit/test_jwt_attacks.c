@@ -370,9 +370,10 @@ static void bindings(void **state)
         certificate[i] = i;
     static const struct row rows[] = {
         {"right", NULL, CLAIMS("\"cnf\":{\"x5t#S256\":\"" PRINT "\"}"), PEP_JWT_OK},
-        {"DPoP", NULL, CLAIMS("\"cnf\":{\"jkt\":\"" PRINT "\"}"), PEP_JWT_BINDING},
         {"a key", NULL, CLAIMS("\"cnf\":{\"jwk\":{}}"), PEP_JWT_BINDING},
-        {"both", NULL, CLAIMS("\"cnf\":{\"x5t#S256\":\"" PRINT "\",\"jkt\":\"x\"}"),
+        {"and a bad key", NULL, CLAIMS("\"cnf\":{\"x5t#S256\":\"" PRINT "\",\"jkt\":\"x\"}"),
+         PEP_JWT_BINDING},
+        {"and something else", NULL, CLAIMS("\"cnf\":{\"x5t#S256\":\"" PRINT "\",\"kid\":\"x\"}"),
          PEP_JWT_BINDING},
         {"empty", NULL, CLAIMS("\"cnf\":{}"), PEP_JWT_BINDING},
         {"null", NULL, CLAIMS("\"cnf\":null"), PEP_JWT_BINDING},

@@ -150,8 +150,10 @@ static void a_query_must_be_initialised(void **unused)
 {
     (void)unused;
     pep_query q = PEP_QUERY_INIT;
-    q.size = sizeof(q) - 1;
+    q.size = offsetof(pep_query, dpop) - 1;
     assert_int_equal(ask(&q, "PEP_QUERY_INIT"), PEP_EINVAL);
+    q.size = offsetof(pep_query, dpop); /* of an earlier version */
+    assert_int_equal(ask(&q, NULL), PEP_OK);
     q.size = sizeof(q) + 8; /* of a later version of the header */
     assert_int_equal(ask(&q, NULL), PEP_OK);
 }

@@ -215,6 +215,7 @@ static void a_full_root_fits(void **state)
             signers[i] = keys[i];
     }
     d.thresholds[PEP_ROLE_ROOT] = PEP_SIGNATURES_MAX;
+    d.thresholds[PEP_ROLE_REVOCATION] = 1;
     struct pep_buffer text = fixture_sign_root(&d, signers, PEP_SIGNATURES_MAX);
     struct pep_root *root = NULL;
     assert_int_equal(pep_root_open(pep_buffer_span(&text), NULL, &root, NULL), PEP_OK);

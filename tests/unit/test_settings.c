@@ -184,8 +184,20 @@ static void options_must_be_initialised(void **unused)
     (void)unused;
     refused(NULL, "NULL");
     pep_options o = subscribe();
-    o.size = sizeof(o) - 1;
+    o.size = offsetof(pep_options, proof_cache) - 1;
     refused(&o, "PEP_OPTIONS_INIT");
+    /* Compiled when the struct ended there: what is behind it is not looked at. */
+    o.size = offsetof(pep_options, proof_cache);
+    o.proof_cache = 1;
+    struct pep_settings s = good(&o);
+    assert_int_equal(s.proof_cache, 262144);
+    assert_int_equal(s.proof_window_s, 60);
+    pep_settings_clear(&s);
+    o.size = sizeof(o);
+    refused(&o, "proof_cache");
+    o.proof_cache = 0;
+    o.proof_window_s = 601;
+    refused(&o, "proof_window_s");
 }
 
 int main(void)

@@ -225,6 +225,84 @@ static void a_token_is_used_as_often_as_it_says(void **state)
     assert_int_equal(seen, CLIENT_REVOKED);
 }
 
+static int put_step(struct place *p, uint64_t number, uint64_t keep_above, struct pep_error *err)
+{
+    char step[32], set[32];
+    snprintf(step, sizeof(step), "step %d", (int)number);
+    snprintf(set, sizeof(set), "set %d", (int)number);
+    struct store_step row = {number, 7, pep_span_string(step)};
+    return store_put_step(p->store, &row, pep_span_string(set), keep_above, &audit, err);
+}
+
+static int count_step(void *context, const struct store_step *row)
+{
+    char step[32];
+    snprintf(step, sizeof(step), "step %d", (int)row->number);
+    assert_true(pep_span_is(row->step, step));
+    assert_int_equal(row->root, 7);
+    *(uint64_t *)context = *(uint64_t *)context * 10 + row->number;
+    return 0;
+}
+
+/* The steps, oldest first, as digits. */
+static uint64_t steps(struct place *p)
+{
+    uint64_t digits = 0;
+    assert_int_equal(store_each_step(p->store, count_step, &digits, NULL), 0);
+    return digits;
+}
+
+static int take_set(void *context, struct pep_span set)
+{
+    snprintf(context, 32, "%.*s", (int)set.size, (const char *)set.data);
+    return 0;
+}
+
+static void steps_rise_and_one_list_stays(void **state)
+{
+    struct place *p = *state;
+    struct pep_error err = PEP_ERROR_INIT;
+    char set[32] = "";
+    int lines = 0;
+    assert_int_equal(steps(p), 0);
+    assert_int_equal(store_get_set(p->store, 1, take_set, set, &err), PEP_ENOTFOUND);
+    assert_int_equal(put_step(p, 1, 0, NULL), 0);
+    assert_int_equal(put_step(p, 2, 0, NULL), 0);
+    assert_int_equal(put_step(p, 5, 1, NULL), 0); /* numbers may leave some out */
+    assert_int_equal(put_step(p, 5, 0, &err), PEP_ECONFLICT);
+    assert_int_equal(put_step(p, 4, 0, &err), PEP_ECONFLICT);
+    reopen(p);
+    assert_int_equal(steps(p), 25);
+    assert_int_equal(store_get_set(p->store, 5, take_set, set, NULL), 0);
+    assert_string_equal(set, "set 5");
+    assert_int_equal(store_get_set(p->store, 2, take_set, set, &err), PEP_ENOTFOUND);
+    assert_int_equal(store_each_audit(p->store, 10, count_audit, &lines, NULL), 0);
+    assert_int_equal(lines, 3); /* those that were refused left nothing */
+}
+
+/* A data folder of the version before gets its new tables when it is opened. */
+static void an_older_database_is_brought_up_to_date(void **state)
+{
+    struct place *p = *state;
+    char path[128];
+    sqlite3 *db = NULL;
+    assert_int_equal(put(p, 1, 10, NULL), 0);
+    store_close(p->store);
+    p->store = NULL;
+    snprintf(path, sizeof(path), "%s/pdpd.db", p->folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE revoked_step; DROP TABLE revoked_set;"
+                                  "PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(store_open(p->folder, &p->store, NULL), 0);
+    assert_int_equal(versions(p), 1);
+    assert_int_equal(put_step(p, 1, 0, NULL), 0);
+    assert_int_equal(steps(p), 1);
+}
+
 static void second_opener_is_refused(void **state)
 {
     struct place *p = *state;
@@ -282,6 +360,8 @@ int main(void)
         TEST(history_cannot_be_rewritten),
         TEST(sequence_numbers_never_come_twice),
         TEST(a_token_is_used_as_often_as_it_says),
+        TEST(steps_rise_and_one_list_stays),
+        TEST(an_older_database_is_brought_up_to_date),
         TEST(second_opener_is_refused),
         TEST(a_newer_database_is_refused),
         TEST(a_full_disk_is_said_and_leaves_no_half),
