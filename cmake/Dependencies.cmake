@@ -7,6 +7,7 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent>=2.1)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 # The system's Lua, or a given source tree (5.4.2 or later, as Lua's own archives, Debian's source
 # package and others have it) compiled in: its language core and nothing else (no io, os, debug or

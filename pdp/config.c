@@ -33,6 +33,14 @@ static const struct setting settings[] = {
      "service instances that may be enrolled"},
     {"enrol_rate", NULL, "N", "300", AT(enrol_rate), true, 1, 1000000, NULL, true,
      "enrolments per minute from one address"},
+    {"relay_ca", NULL, "FILE", "", AT(relay_ca), false, 0, 0, NULL, false,
+     "certificates that issuers' servers must be signed by (default: the system's)"},
+    {"relay_proxy", NULL, "URL", "", AT(relay_proxy), false, 0, 0, NULL, false,
+     "HTTP proxy for fetching issuers' token keys (default: none)"},
+    {"relay_pause", NULL, "N", "30", AT(relay_pause), true, 1, 3600, NULL, true,
+     "seconds between two fetches of one issuer's keys that clients ask for"},
+    {"relay_timeout", NULL, "N", "10", AT(relay_timeout), true, 1, 60, NULL, true,
+     "seconds that fetching an issuer's keys may take"},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 

@@ -26,6 +26,10 @@ struct config {
     long io_threads;
     long max_clients;
     long enrol_rate;
+    char relay_ca[CONFIG_TEXT];
+    char relay_proxy[CONFIG_TEXT];
+    long relay_pause;   /* seconds */
+    long relay_timeout; /* seconds */
 };
 
 struct setting {

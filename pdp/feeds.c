@@ -10,10 +10,10 @@
 void feeds_of(const struct feeds *f, const char *bundle, struct pep_feeds *ret)
 {
     const struct pep_revocations *list = revoked_list(f->revoked);
-    (void)bundle; /* one list for all */
     memset(ret, 0, sizeof(*ret));
     ret->revocations = pep_revocations_number(list);
     memcpy(ret->revocations_digest, pep_revocations_digest(list), PEP_SHA256_SIZE);
+    ret->keys = relay_seq(f->relay, bundle);
 }
 
 static int put_head(struct feeds *f, const struct pep_feed *question, struct pep_revoked *head,
@@ -32,10 +32,16 @@ int feeds_answer(struct feeds *f, const struct pep_feed *question, struct messag
 {
     struct revoked_plan plan;
     revoked_choose(f->revoked, question, &plan);
-    struct pep_revoked head = {.kind = plan.kind, .steps = plan.steps};
+    bool keys = relay_has(f->relay, question);
+    struct pep_revoked head = {.kind = plan.kind, .steps = plan.steps, .keys = keys};
+    if (question->look != 0)
+        relay_look(f->relay, question->bundle, relay_now());
     int rc = put_head(f, question, &head, out);
     if (rc == 0)
         revoked_put(f->revoked, &plan, out);
+    struct pep_buffer *frame = rc == 0 && keys ? message_frame(out, PEP_REPLY_MAX) : NULL;
+    if (frame != NULL)
+        rc = relay_write(f->relay, question, relay_now(), frame);
     return rc == 0 && message_good(out) ? 0 : PEP_ENOMEM;
 }
 

@@ -60,8 +60,11 @@ static int open_parts(struct server *s, struct pep_error *err)
         rc = roots_open(s->store, &s->roots, err);
     if (rc == 0)
         rc = revoked_open(s->store, s->roots, &s->revoked, err);
-    s->feeds.revoked = s->revoked;
-    s->feeds.metrics = &s->metrics;
+    struct relay_parts relay = {s->store, s->beacon, &s->metrics, &s->config.relay_pause,
+                                pep_random};
+    if (rc == 0)
+        rc = relay_open(&relay, &s->relay, err);
+    s->feeds = (struct feeds){.revoked = s->revoked, .relay = s->relay, .metrics = &s->metrics};
     struct publisher_parts parts = {s->store, s->roots, &s->feeds, s->beacon, &s->metrics};
     if (rc == 0)
         rc = publisher_open(&parts, &s->publisher, err);
@@ -69,6 +72,8 @@ static int open_parts(struct server *s, struct pep_error *err)
         rc = limiter_new(&s->enrol_limiter);
     if (rc != 0)
         return pep_error_set(err, rc, "%s", pep_strerror(rc));
+    for (struct topic *t = publisher_first(s->publisher); t != NULL; t = topic_next(t))
+        server_relay(s, t);
     atomic_store(&s->health.root, roots_newest(s->roots) != NULL);
     metrics_set(&s->metrics, METRIC_ROOT, roots_version(s->roots));
     metrics_set(&s->metrics, METRIC_CLIENTS, registry_client_count(s->registry));
@@ -81,6 +86,7 @@ static void close_parts(struct server *s)
     limiter_free(s->enrol_limiter);
     publisher_close(s->publisher);
     revoked_close(s->revoked);
+    relay_close(s->relay);
     roots_close(s->roots);
     registry_free(s->registry);
     pep_private_key_free(s->beacon);
@@ -105,6 +111,8 @@ static int open_network(struct server *s, struct doors *d, struct pep_error *err
         rc = loop_open(&d->loop, err);
     if (rc == 0)
         rc = selftest_run(&d->loop, err);
+    if (rc == 0)
+        rc = relaying_open(&d->loop, err);
     if (rc == 0)
         atomic_store(&s->health.zap, true);
     return rc;
@@ -177,6 +185,7 @@ static void close_doors(struct server *s, struct doors *d)
         pthread_join(d->thread, NULL);
     }
     review_stop(s->review);
+    relaying_close(&d->loop);
     http_close(d->http);
     for (int i = 0; i < 3; i++) {
         if (d->signals[i] != NULL)

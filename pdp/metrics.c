@@ -49,6 +49,18 @@ static const struct {
                                    "Number of the newest list of revoked tokens."},
     [METRIC_REVOCATIONS_ENTRIES] = {"pdpd_revocations_entries", "", "gauge",
                                     "Entries in the list of revoked tokens."},
+    [METRIC_RELAY_FETCHED] = {"pdpd_relay_fetches_total", "{result=\"fetched\"}", "counter",
+                              "Attempts to fetch an issuer's token keys."},
+    [METRIC_RELAY_SAME] = {"pdpd_relay_fetches_total", "{result=\"same\"}", "counter", NULL},
+    [METRIC_RELAY_FAILED] = {"pdpd_relay_fetches_total", "{result=\"failed\"}", "counter", NULL},
+    [METRIC_RELAYED_GOOD] = {"pdpd_relayed_issuers", "{state=\"good\"}", "gauge",
+                             "Issuers whose keys are relayed, by state."},
+    [METRIC_RELAYED_FAILING] = {"pdpd_relayed_issuers", "{state=\"failing\"}", "gauge", NULL},
+    [METRIC_RELAYED_EXPIRED] = {"pdpd_relayed_issuers", "{state=\"expired\"}", "gauge", NULL},
+    [METRIC_RELAYED_ABSENT] = {"pdpd_relayed_issuers", "{state=\"absent\"}", "gauge", NULL},
+    [METRIC_RELAYED_WAITING] = {"pdpd_relayed_issuers", "{state=\"waiting\"}", "gauge", NULL},
+    [METRIC_RELAYED_OLDEST] = {"pdpd_relayed_oldest_seconds", "", "gauge",
+                               "Age of the relayed keys that were seen longest ago."},
 };
 
 void metrics_add(struct metrics *m, enum metric which, uint64_t n)

@@ -205,6 +205,7 @@ static int publish(struct server *s, const struct review_job *job, struct refusa
         snprintf(r->message, sizeof(r->message), "%s", pep_error_text(&err));
         return rc;
     }
+    server_relay(s, publisher_topic(s->publisher, row.bundle));
     metrics_add(&s->metrics, METRIC_PUSHES, 1);
     log_info("push: %s by %s is live", what, job->ticket.actor);
     return 0;

@@ -63,8 +63,8 @@ int operate_status(struct operation *o)
     const char *filter = operate_text(o, "bundle", PEP_NAME_MAX, "");
     if (filter == NULL)
         return PEP_EINVAL;
-    json_t *bundles = json_array(), *services = json_array();
-    int rc = bundles == NULL || services == NULL ? PEP_ENOMEM : 0;
+    json_t *bundles = json_array(), *services = json_array(), *issuers = json_array();
+    int rc = bundles == NULL || services == NULL || issuers == NULL ? PEP_ENOMEM : 0;
     for (struct topic *t = publisher_first(s->publisher); rc == 0 && t != NULL; t = topic_next(t)) {
         if (wanted(filter, topic_name(t)))
             rc = put_bundle(bundles, t);
@@ -74,12 +74,16 @@ int operate_status(struct operation *o)
         if (wanted(filter, c->bundle) && c->state != CLIENT_REVOKED)
             rc = fleet_put_status(c, o->now_ms, services);
     }
+    if (rc == 0)
+        rc = relay_put_status(s->relay, filter, relay_now(), issuers);
     if (rc != 0) {
         json_decref(bundles);
         json_decref(services);
+        json_decref(issuers);
         return operate_refuse(o, "failed", "", "no memory for the answer");
     }
     rc = operate_set(o, "bundles", bundles);
+    rc |= operate_set(o, "issuers", issuers);
     rc |= operate_set(o, "services", services);
     rc |= operate_set(o, "revocations", revocations_json(o));
     return rc;

@@ -174,6 +174,13 @@ static int put_signed(struct publisher *p, struct message *out, const char *type
     return rc;
 }
 
+void publisher_due(struct publisher *p, const char *bundle)
+{
+    struct topic *t = publisher_topic(p, bundle);
+    if (t != NULL)
+        t->due = true;
+}
+
 void publisher_beacon(struct publisher *p)
 {
     for (struct topic *t = p->first; t != NULL; t = t->next)

@@ -49,9 +49,14 @@ struct topic *topic_next(const struct topic *topic);
 const char *topic_name(const struct topic *topic);
 const struct pep_head *topic_head(const struct topic *topic);
 struct pep_span topic_manifest(const struct topic *topic); /* envelope */
+/* The head's file of this path; empty if it has none. Errors: EFORMAT, ENOMEM. */
+int topic_path(const struct topic *topic, const char *path, struct pep_span *ret,
+               struct pep_error *err);
 
 /* ---- words ---- */
 
+/* This bundle becomes due for a notice. */
+void publisher_due(struct publisher *p, const char *bundle);
 /* Every topic becomes due for a notice: called each second. */
 void publisher_beacon(struct publisher *p);
 /* Writes the notice of a topic that is due, as the frames of one message, and clears that; false if

@@ -1,6 +1,8 @@
 /* The few things that every part of the server needs: see server.h. */
 #include "server.h"
 
+#include "log.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -53,6 +55,18 @@ int server_statement(const struct server *s, const struct client *client, int64_
                  : pep_compact_sign(PEP_TYPE_STATEMENT, pep_buffer_span(&frame), s->beacon, out);
     pep_buffer_free(&frame);
     return rc;
+}
+
+void server_relay(struct server *s, const struct topic *topic)
+{
+    struct pep_error err = PEP_ERROR_INIT;
+    struct pep_span issuers = pep_span_of(NULL, 0);
+    int rc = topic_path(topic, "issuers.json", &issuers, &err);
+    if (rc == 0)
+        rc = relay_policy(s->relay, topic_name(topic), issuers, relay_now(), &err);
+    if (rc != 0)
+        log_error("%s: its relayed issuers cannot be followed: %s; push it again, or restart",
+                  topic_name(topic), pep_error_text(&err));
 }
 
 const char *server_not_ready(const struct server *s)

@@ -4,6 +4,7 @@
  * (registry_admits), the review of pushes (review.h) and HTTP (metrics and health).
  *
  *     operator --push--> operate -> review (verify, compile) -> publisher -> store, then notice
+ *     a new head ------> relay (its issuers' keys) -> publisher, notice
  *     client   --fetch-> fetch -> fleet (its report), publisher (its answer)
  *     stranger --enrol-> enrol -> store, registry
  *     operator --revoke-> operate -> store, registry -> eviction -> pdp/net cuts the connections
@@ -16,6 +17,7 @@
 #include "metrics.h"
 #include "publisher.h"
 #include "registry.h"
+#include "relay.h"
 #include "roots.h"
 #include "store.h"
 
@@ -63,6 +65,7 @@ struct server {
     struct roots *roots;
     struct revoked *revoked;
     struct feeds feeds;
+    struct relay *relay;
     struct publisher *publisher;
     struct review *review;
     struct limiter *enrol_limiter;
@@ -83,6 +86,8 @@ int server_stored(struct server *s, int rc);
 /* A signed statement about a client's state, to be sent to it. 0 or PEP_ENOMEM. */
 int server_statement(const struct server *s, const struct client *client, int64_t now_ms,
                      struct pep_buffer *out);
+/* The bundle's head is another one: its relayed issuers are followed from now on. */
+void server_relay(struct server *s, const struct topic *topic);
 /* The reason why this server is not ready, or NULL. Safe from any thread. */
 const char *server_not_ready(const struct server *s);
 

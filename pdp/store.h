@@ -112,6 +112,24 @@ int store_get_set(struct store *store, uint64_t number,
 int store_reserve(struct store *store, const char *bundle, uint64_t block, uint64_t *ret,
                   struct pep_error *err);
 
+/* ---- relayed token keys: the last good document of each issuer ---- */
+struct store_relayed {
+    const char *bundle, *issuer;
+    const char *url, *etag;
+    struct pep_span jwks; /* data NULL when writing: as it was */
+    int64_t fetched;      /* Unix milliseconds, when it was last seen at `url` */
+};
+/* Rows (perhaps none) and the number of the newest, which never falls. No audit: nobody did this. */
+int store_put_relayed(struct store *store, const struct store_relayed *rows, size_t count,
+                      uint64_t stamp, struct pep_error *err);
+/* One row at most. */
+int store_get_relayed(struct store *store, const char *bundle, const char *issuer,
+                      int (*each)(void *context, const struct store_relayed *row), void *context,
+                      struct pep_error *err);
+int store_forget_relayed(struct store *store, const char *bundle, const char *issuer,
+                         struct pep_error *err);
+int store_relay_stamp(struct store *store, uint64_t *ret, struct pep_error *err);
+
 /* ---- clients and tokens ---- */
 #define STORE_KEY_TEXT 41 /* a CURVE public key in Z85, and NUL */
 

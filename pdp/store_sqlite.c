@@ -80,6 +80,11 @@ static const char *const migrations[] = {
     " BEGIN SELECT RAISE(ABORT,'fixed'); END;"
     "CREATE TRIGGER revoked_step_rises BEFORE INSERT ON revoked_step WHEN NEW.number <="
     " (SELECT max(number) FROM revoked_step) BEGIN SELECT RAISE(ABORT,'steps rise'); END;",
+    "CREATE TABLE relayed(bundle TEXT NOT NULL, issuer TEXT NOT NULL, url TEXT NOT NULL,"
+    " etag TEXT NOT NULL, jwks BLOB NOT NULL, fetched INTEGER NOT NULL,"
+    " PRIMARY KEY(bundle, issuer)) STRICT;"
+    "CREATE TABLE relay_stamp(id INTEGER PRIMARY KEY CHECK(id = 1), last INTEGER NOT NULL) STRICT;"
+    "INSERT INTO relay_stamp VALUES(1, 0);",
 };
 #define SCHEMA ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

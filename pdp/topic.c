@@ -1,6 +1,9 @@
 /* One bundle's content in memory: see topic.h. */
 #include "topic.h"
 
+#include "pep/core/envelope.h"
+#include "pep/core/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +158,38 @@ const struct pep_head *topic_head(const struct topic *t)
 struct pep_span topic_manifest(const struct topic *t)
 {
     return pep_span_of(t->newest->manifest, t->newest->manifest_size);
+}
+
+/* The position of `path` in the manifest's list, whose order is that of the release's files; -1: it
+ * is not there. The signature was verified when the version was pushed. */
+static int position_of(const json_t *manifest, const char *path)
+{
+    const json_t *files = json_object_get(manifest, "files");
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const char *name = json_string_value(json_object_get(json_array_get(files, i), "path"));
+        if (name != NULL && strcmp(name, path) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+int topic_path(const struct topic *t, const char *path, struct pep_span *ret, struct pep_error *err)
+{
+    struct pep_envelope *envelope = NULL;
+    json_t *manifest = NULL;
+    int rc = pep_envelope_read(topic_manifest(t), &envelope, err);
+    if (rc == 0)
+        rc = pep_json_parse(pep_envelope_unverified_payload(envelope), PEP_PAYLOAD_MAX, "manifest",
+                            &manifest, err);
+    if (rc == 0) {
+        int i = position_of(manifest, path);
+        bool found = i >= 0 && (size_t)i < t->newest->count;
+        *ret = found ? pep_span_of(t->newest->files[i].bytes, t->newest->files[i].size)
+                     : pep_span_of(NULL, 0);
+    }
+    json_decref(manifest);
+    pep_envelope_free(envelope);
+    return rc;
 }
 
 struct pep_span topic_file(const struct topic *t, const uint8_t hash[PEP_SHA256_SIZE])

@@ -114,7 +114,8 @@ static void reload_settings(struct loop *l)
         return;
     }
     log_set_level((enum log_level)l->server->config.log_level);
-    log_info("reload: settings read again");
+    relay_refresh(l->server->relay, relay_now());
+    log_info("reload: settings read again; relayed token keys are fetched anew");
 }
 
 /* ---- going round ---- */
@@ -195,6 +196,7 @@ void *loop_run(void *loop)
         int64_t now = monotonic_ms();
         if (now >= beacon) {
             publisher_beacon(l->server->publisher);
+            relay_watch(l->server->relay, relay_now());
             beacon = now + BEACON_MS;
         }
         if (now >= probe) {
@@ -204,6 +206,7 @@ void *loop_run(void *loop)
         reload_settings(l);
         read_ports(l);
         operate_reviewed(l->server);
+        relaying_step(l);
         notices_publish(l);
         operations_answer(l);
         int64_t again = evict_step(l, now);

@@ -15,6 +15,7 @@
 #define LOOP_BATCH 256 /* messages of one port before the others have their turn */
 
 struct pending; /* evict.c: an eviction under way */
+struct download;
 
 struct loop {
     struct server *server;
@@ -23,6 +24,7 @@ struct loop {
     void *monitors[LOOP_PORTS];
     struct peers *peers;
     struct pending *pending;
+    struct download *download; /* relaying.c's */
     int wake; /* eventfd */
     atomic_bool stop, reload;
     atomic_int_fast64_t ticked_ms; /* when the loop last went round, for /healthz */
@@ -54,6 +56,11 @@ void operations_read(struct loop *loop);
 void notices_publish(struct loop *loop);
 /* Sends what operate.h left in server->late. */
 void operations_answer(struct loop *loop);
+
+/* Fetching relayed token keys: before the loop runs; in each round; after its end. */
+int relaying_open(struct loop *loop, struct pep_error *err);
+void relaying_step(struct loop *loop);
+void relaying_close(struct loop *loop);
 
 /* Takes server->evictions on and brings those under way further; the time when it must be called
  * again, or 0. */

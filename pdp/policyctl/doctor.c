@@ -171,6 +171,38 @@ static void visit_revocations(struct visit *v, struct remote *r, const struct pe
     pep_private_key_free(key);
 }
 
+/* Issuers whose token keys pdpd fetches: each that is not well, or one line for all. */
+static void visit_issuers(struct visit *v, struct remote *r)
+{
+    static const char what[] = "token keys";
+    struct reply reply = REPLY_INIT;
+    size_t i, well = 0;
+    json_t *issuer;
+    if (remote_call(r, json_pack("{s:s}", "op", "status"), NO_BYTES, &reply) != EXIT_OK)
+        return;
+    const json_t *issuers = json_object_get(reply.json, "issuers");
+    json_array_foreach((json_t *)issuers, i, issuer)
+    {
+        const char *state = json_string_value(json_object_get(issuer, "state"));
+        const char *name = json_string_value(json_object_get(issuer, "issuer"));
+        const char *error = json_string_value(json_object_get(issuer, "error"));
+        bool waiting = state != NULL && strcmp(state, "waiting") == 0;
+        if (state == NULL || name == NULL || error == NULL)
+            continue;
+        if (waiting || strcmp(state, "good") == 0) {
+            well++;
+            continue;
+        }
+        bool failing = strcmp(state, "failing") == 0;
+        note(v, failing ? HEALTH_WARNING : HEALTH_FAILED, what,
+             "look at its jwks_uri, and at relay_ca and relay_proxy of pdpd", "%s: %s%s: %s", name,
+             state, failing ? ", the last good ones are in use" : "", error);
+    }
+    if (well > 0)
+        note(v, HEALTH_OK, what, "", "of %zu relayed issuers are up to date", well);
+    reply_free(&reply);
+}
+
 static void visit_server(struct visit *v)
 {
     struct remote *r = NULL;
@@ -201,6 +233,7 @@ static void visit_server(struct visit *v)
     if (trust_root(v->s, r, &root) == EXIT_OK) {
         visit_root(v, "root", root);
         visit_revocations(v, r, root);
+        visit_issuers(v, r);
         visit_clock(v, r);
     } else {
         note(v, HEALTH_FAILED, "root", "see the error above", "no root to go by");

@@ -108,6 +108,38 @@ static int services_table(struct session *s, const json_t *services)
     return table_print(t, &s->out);
 }
 
+/* Issuers whose token keys pdpd fetches; nothing where there are none. */
+static int issuers_table(struct session *s, const json_t *issuers)
+{
+    static const struct column columns[] = {
+        {"ISSUER", false, false}, {"BUNDLE", false, false}, {"KEYS", false, true},
+        {"STATE", false, false},  {"AGE", false, true},     {"MAX", false, true},
+        {"PINNED", true, false},  {"URL", true, false},     {"ERROR", false, false},
+        {NULL, false, false},
+    };
+    size_t i;
+    json_t *v;
+    if (json_array_size(issuers) == 0)
+        return EXIT_OK;
+    output_line("%s", "");
+    struct table *t = table_new(columns);
+    json_array_foreach((json_t *)issuers, i, v)
+    {
+        char age[TIME_TEXT], max[TIME_TEXT];
+        bool fetched = json_is_integer(json_object_get(v, "age"));
+        table_cell(t, "%s", text_of(v, "issuer"));
+        table_cell(t, "%s", text_of(v, "bundle"));
+        table_cell(t, "%lld", (long long)number_of(v, "keys"));
+        table_cell(t, "%s", text_of(v, "state"));
+        table_cell(t, "%s", fetched ? age_text(number_of(v, "age"), age) : "");
+        table_cell(t, "%s", age_text(number_of(v, "keys_max_age"), max));
+        table_cell(t, "%s", json_is_true(json_object_get(v, "pinned")) ? "yes" : "no");
+        table_cell(t, "%s", text_of(v, "jwks_uri"));
+        table_cell(t, "%s", text_of(v, "error"));
+    }
+    return table_print(t, &s->out);
+}
+
 /* One line below the tables, once anything was revoked. */
 static void revocations_line(const json_t *revocations)
 {
@@ -137,14 +169,18 @@ int status_run(struct session *s, const void *settings)
     json_t *bundles = json_object_get(reply.json, "bundles");
     json_t *services = json_object_get(reply.json, "services");
     json_t *revocations = json_object_get(reply.json, "revocations");
+    json_t *issuers = json_object_get(reply.json, "issuers");
     if (s->out.format == OUTPUT_JSON) {
-        rc = output_json(&s->out, json_pack("{s:O, s:O, s:O*}", "bundles", bundles, "services",
-                                            services, "revocations", revocations));
+        rc = output_json(&s->out,
+                         json_pack("{s:O, s:O, s:O*, s:O*}", "bundles", bundles, "services",
+                                   services, "revocations", revocations, "issuers", issuers));
     } else {
         rc = bundles_table(s, bundles);
         output_line("%s", "");
         if (rc == EXIT_OK)
             rc = services_table(s, services);
+        if (rc == EXIT_OK)
+            rc = issuers_table(s, issuers);
         if (rc == EXIT_OK)
             revocations_line(revocations);
     }

@@ -40,3 +40,13 @@ target_link_libraries(test_pdpd_attack PRIVATE PkgConfig::SODIUM)
 pep_pdpd_scenario(pep_stolen 120)
 target_sources(test_pep_stolen PRIVATE thief.c)
 target_link_libraries(test_pep_stolen PRIVATE pep_static)
+
+# Relayed token keys: pdpd, a client, and issuers' HTTPS servers on loopback.
+add_library(pep_relay_kit STATIC relay_kit.c relay_certificates.c)
+target_link_libraries(pep_relay_kit PUBLIC pep_pdpd_kit pep_static pep_sign PkgConfig::CRYPTO)
+target_compile_definitions(pep_relay_kit PRIVATE
+  JWKS_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/jwks_server.py")
+foreach(name relay_rotation relay_faults)
+  pep_pdpd_scenario(${name} 120)
+  target_link_libraries(test_${name} PRIVATE pep_relay_kit)
+endforeach()

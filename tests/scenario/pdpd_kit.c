@@ -94,7 +94,7 @@ void kit_start(struct daemon *d, const char *program, const char *const *environ
     for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
         putenv((char *)environment[i]);
     execl(program, program, "--data", d->folder, "--port-base", base, "--log-level", "debug",
-          (char *)NULL);
+          d->config == NULL ? (char *)NULL : "--config", d->config, (char *)NULL);
     _exit(127);
 }
 

@@ -23,7 +23,8 @@ enum { NOTICES, FETCH, ENROL, OPERATORS, HTTP }; /* ports, from the base */
 
 struct daemon {
     char folder[64];
-    int base; /* of its ports */
+    const char *config; /* its --config file, or NULL */
+    int base;           /* of its ports */
     pid_t pid;
     int exit_status; /* of waitpid(), once it ended */
     void *context;   /* of the peers */

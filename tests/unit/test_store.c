@@ -293,6 +293,7 @@ static void an_older_database_is_brought_up_to_date(void **state)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
                                   "DROP TABLE revoked_step; DROP TABLE revoked_set;"
+                                  "DROP TABLE relayed; DROP TABLE relay_stamp;"
                                   "PRAGMA user_version = 1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
